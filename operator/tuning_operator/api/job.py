@@ -1,0 +1,338 @@
+"""`TuningJob`: what a data scientist writes, and the status they read back.
+
+These models are the single source of the API: the CRDs, the documentation that `kubectl explain` shows and the
+validation are all made from them. The docstring under each field is what users read.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from tuning_operator.api import base
+
+GROUP = "tuning-operator.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+ENV_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
+class Goal(enum.StrEnum):
+    """The direction of an objective."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+
+class From(enum.StrEnum):
+    """Which of a trial's observations make its objective value."""
+
+    BEST = "best"
+    LAST = "last"
+    MEAN = "mean"
+
+
+class ParameterType(enum.StrEnum):
+    """The kinds of parameter."""
+
+    FLOAT = "float"
+    INT = "int"
+    CATEGORICAL = "categorical"
+
+
+class Scale(enum.StrEnum):
+    """How a numeric range is searched."""
+
+    LINEAR = "linear"
+    LOG = "log"
+
+
+class MetricsSource(enum.StrEnum):
+    """Where a trial's observations come from."""
+
+    FILE = "file"
+    STDOUT = "stdout"
+    TENSORBOARD = "tensorboard"
+    PROMETHEUS = "prometheus"
+
+
+class MetricsFormat(enum.StrEnum):
+    """How the lines of a metrics file are written."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+class Objective(base.Model):
+    """A metric to optimise."""
+
+    metric: Annotated[str, pydantic.Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_./-]*$")]
+    """Name of the metric, as the trial reports it."""
+    goal: Goal
+    """maximize or minimize."""
+    target: float | None = None
+    """The job is complete as soon as a trial reaches this value."""
+    from_: Annotated[From, pydantic.Field(alias="from")] = From.BEST
+    """Which of the trial's observations count: its best one, its last one or their mean."""
+
+
+class Parameter(base.Model):
+    """One hyperparameter and the values it may take. Trials read it from the environment variable HP_<name>."""
+
+    name: Annotated[str, pydantic.Field(min_length=1, max_length=63, pattern=ENV_NAME_PATTERN)]
+    """Name of the parameter. The trial finds its value in the environment variable HP_<name>, so it is made of letters, digits and underscores."""
+    type: ParameterType
+    """float (a real number between min and max), int (a whole number between min and max) or categorical (one of values)."""
+    min: float | None = None
+    """Smallest value, for float and int."""
+    max: float | None = None
+    """Largest value, for float and int. With a step it is the largest value that may be reached."""
+    step: float | None = None
+    """Distance between neighbouring values, counted from min: min 5, step 2 gives 5, 7, 9. The default is 1 for int; a float without a step is continuous."""
+    scale: Scale = Scale.LINEAR
+    """linear, or log for a range that spans orders of magnitude, such as a learning rate."""
+    values: (
+        Annotated[list[pydantic.StrictInt | pydantic.StrictStr], pydantic.Field(min_length=1, max_length=1000)] | None
+    ) = None
+    """The choices of a categorical parameter: strings or whole numbers. Write other numbers and true or false in quotes; the trial sees the same text."""
+    when: (
+        Annotated[
+            dict[
+                str,
+                Annotated[list[pydantic.StrictInt | pydantic.StrictStr], pydantic.Field(min_length=1, max_length=1000)],
+            ],
+            pydantic.Field(min_length=1, max_length=16),
+        ]
+        | None
+    ) = None
+    """Makes the parameter conditional: it exists only in trials where each named categorical or int parameter has one of the given values, for example {kernel: [poly]}."""
+
+
+class Search(base.Model):
+    """How configurations are chosen."""
+
+    algorithm: Annotated[str, pydantic.Field(min_length=1, max_length=63)] = "bayesian"
+    """Name of the algorithm: bayesian (scikit-optimize), random or grid."""
+    seed: Annotated[int, pydantic.Field(ge=0, le=2**31 - 1)] = 0
+    """Makes the search reproducible: the same seed and the same results give the same suggestions."""
+    settings: dict[str, bool | int | float | str] = {}
+    """Settings of the algorithm, by name."""
+    start_from: Annotated[list[dict[str, int | float | str]], pydantic.Field(max_length=1000)] = []
+    """Configurations to try first, in this order. A parameter that is left out is sampled."""
+    warm_start_from: Annotated[list[JobReference], pydantic.Field(max_length=16)] = []
+    """Earlier jobs to learn from."""
+
+
+class JobReference(base.Model):
+    """Another TuningJob of the same namespace."""
+
+    name: Annotated[str, pydantic.Field(min_length=1, max_length=253)]
+    """Name of the job."""
+
+
+class EarlyStopping(base.Model):
+    """A rule that ends hopeless trials before they are done."""
+
+    algorithm: Annotated[str, pydantic.Field(min_length=1, max_length=63)]
+    """Name of the stopping rule."""
+    settings: dict[str, bool | int | float | str] = {}
+    """Settings of the rule, by name."""
+
+
+class Limits(base.Model):
+    """What the job may use. All of these may be changed while it runs."""
+
+    max_trials: Annotated[int, pydantic.Field(ge=1, le=100_000)] | None = None
+    """The job is complete after this many trials. May be left out where something else ends the job: maxDuration, or a grid."""
+    parallel_trials: Annotated[int, pydantic.Field(ge=1, le=1000)] = 1
+    """How many trials may run at the same time."""
+    max_failed_trials: Annotated[int, pydantic.Field(ge=0, le=100_000)] = 5
+    """The job fails when more trials than this have failed."""
+    max_duration: base.Duration | None = None
+    """The job is complete, and its running trials are stopped, after this time, such as 2h or 1h30m. Time spent suspended does not count."""
+
+
+class Profile(base.Model):
+    """A resource shape that a trial may run in."""
+
+    name: Annotated[str, pydantic.Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    """Name of the profile; trials find it in TUNING_PROFILE."""
+    resources: Resources
+    """Requests and limits of the trial's container."""
+    node_selector: dict[str, str] = {}
+    """Labels that a node must have."""
+    tolerations: list[Toleration] = []
+    """Taints that the trial accepts."""
+
+
+class Resources(base.Model):
+    """Requests and limits, as in a Pod's container."""
+
+    requests: dict[str, pydantic.StrictInt | pydantic.StrictStr] = {}
+    """What the trial is guaranteed, by resource name."""
+    limits: dict[str, pydantic.StrictInt | pydantic.StrictStr] = {}
+    """What the trial may use at most, by resource name."""
+
+
+class Toleration(base.Model):
+    """A toleration, as in a Pod."""
+
+    key: str | None = None
+    """Key of the taint; empty for all taints."""
+    operator: Literal["Equal", "Exists"] | None = None
+    """How the value is compared."""
+    value: str | None = None
+    """Value of the taint."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect of the taint; empty for all effects."""
+    toleration_seconds: int | None = None
+    """How long a NoExecute taint is tolerated."""
+
+
+class Metrics(base.Model):
+    """Where a trial's observations come from."""
+
+    source: MetricsSource = MetricsSource.FILE
+    """file: the trial writes lines into the file that TUNING_METRICS_FILE names."""
+    path: Annotated[str, pydantic.Field(min_length=1, max_length=255)] = "metrics.jsonl"
+    """Path of the file inside the metrics folder. The trial finds the full path in TUNING_METRICS_FILE."""
+    format: MetricsFormat = MetricsFormat.JSON
+    """json: one JSON object a line, such as {"step": 3, "accuracy": 0.9}. text: name=value pairs, found with pattern."""
+    pattern: Annotated[str, pydantic.Field(min_length=1, max_length=1024)] | None = None
+    """For format text: a regular expression with two groups, the metric's name and its value."""
+
+
+class Trial(base.Model):
+    """How each trial is run."""
+
+    max_duration: base.Duration | None = None
+    """A trial that runs longer fails with reason DeadlineExceeded. Counted from the start of its container, so that waiting for a node or an image costs nothing."""
+    retries: Annotated[int, pydantic.Field(ge=0, le=100)] = 3
+    """How often a trial is started again when its Pod is lost through no fault of its own: eviction, preemption, a lost node, a deleted Pod. A trial whose own code fails is not retried."""
+    workers: Annotated[int, pydantic.Field(ge=1, le=1000)] = 1
+    """How many Pods make one trial."""
+
+
+class JobSpec(base.Model):
+    """What to optimise, over which parameters, for how long, and the Pod that does it."""
+
+    objectives: Annotated[list[Objective], pydantic.Field(min_length=1, max_length=8)]
+    """What to optimise."""
+    parameters: Annotated[list[Parameter], pydantic.Field(min_length=1, max_length=200)]
+    """The hyperparameters and their ranges."""
+    constraints: Annotated[
+        list[Annotated[str, pydantic.Field(min_length=1, max_length=1024)]], pydantic.Field(max_length=64)
+    ] = []
+    """Conditions that every configuration meets, such as "batch_size * seq_len <= 65536"."""
+    search: Search = Search()
+    """How configurations are chosen."""
+    early_stopping: EarlyStopping | None = None
+    """When hopeless trials are ended."""
+    limits: Limits = Limits()
+    """What the job may use."""
+    profiles: Annotated[list[Profile], pydantic.Field(max_length=16)] = []
+    """Resource shapes that a trial may run in; the first one that fits is used."""
+    metrics: Metrics = Metrics()
+    """Where observations come from."""
+    trial: Trial = Trial()
+    """How each trial is run."""
+    template: dict[str, Any]
+    """The Pod of a trial, as in a Kubernetes Job (metadata and spec). The container named "trial", or else the first one, is the trial."""
+    suspend: bool = False
+    """While true, no trial runs: running Pods are removed and started again, with the same parameters, when it is false."""
+
+
+class JobPhase(enum.StrEnum):
+    """Where a job stands."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+    def is_finished(self) -> bool:
+        """Whether no trial will run any more."""
+        return self in (JobPhase.COMPLETE, JobPhase.FAILED)
+
+
+class Condition(base.Model):
+    """A condition, as all Kubernetes objects have them."""
+
+    type: Annotated[str, pydantic.Field(max_length=316)]
+    """Complete, Failed, Suspended or WaitingForResources."""
+    status: Literal["True", "False", "Unknown"]
+    """True, False or Unknown."""
+    reason: Annotated[str, pydantic.Field(max_length=1024)]
+    """One word for programs."""
+    message: Annotated[str, pydantic.Field(max_length=32768)] = ""
+    """The same for people."""
+    last_transition_time: datetime.datetime
+    """When the status last changed."""
+    observed_generation: int = 0
+    """The generation of the spec that this was derived from."""
+
+
+class TrialCounts(base.Model):
+    """How many trials there are, by phase."""
+
+    total: int = 0
+    """All trials so far."""
+    pending: int = 0
+    """Trials whose Pod does not run yet."""
+    running: int = 0
+    """Trials whose Pod runs."""
+    succeeded: int = 0
+    """Trials that ended with an objective value."""
+    failed: int = 0
+    """Trials that ended without one."""
+    stopped: int = 0
+    """Trials that were ended before they were done."""
+
+
+class BestTrial(base.Model):
+    """A trial worth knowing."""
+
+    trial: str
+    """Name of the TuningTrial."""
+    values: dict[str, float]
+    """Its objective values, by metric."""
+    parameters: dict[str, int | float | str]
+    """Its configuration."""
+
+
+class JobStatus(base.Model):
+    """What became of the job so far."""
+
+    phase: JobPhase = JobPhase.PENDING
+    """Pending, Running, Suspended, Complete or Failed."""
+    message: str = ""
+    """Why the job is in this phase, or what it waits for."""
+    conditions: Annotated[list[Condition], pydantic.Field(max_length=16)] = []
+    """The details, as conditions."""
+    observed_generation: int = 0
+    """The generation of the spec that this status was derived from."""
+    spec_digest: str = ""
+    """Fingerprint of the objectives, parameters, constraints and search that the job began with; they may not change."""
+    trials: TrialCounts = TrialCounts()
+    """How many trials there are, by phase."""
+    progress: str = ""
+    """Finished trials out of all that are planned, such as 12/40."""
+    best: BestTrial | None = None
+    """The best trial so far."""
+    best_value: str = ""
+    """The best trial's objective, for the table of kubectl get."""
+    pareto_front: list[BestTrial] = []
+    """With several objectives: the trials that no other one beats in all of them."""
+    start_time: datetime.datetime | None = None
+    """When the job was first looked at."""
+    completion_time: datetime.datetime | None = None
+    """When the job finished."""
+    active_seconds: float = 0.0
+    """Time counted against maxDuration before the last suspension, in seconds."""
+    active_since: datetime.datetime | None = None
+    """Since when time counts against maxDuration again; not set while suspended."""

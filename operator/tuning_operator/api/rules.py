@@ -1,0 +1,296 @@
+"""What a schema cannot say about a job: how its fields go together.
+
+Most rules exist twice, in CEL for the API server and in Python for everywhere else (a server that is too old for CEL,
+`tuningctl validate`, the local runtime). Both forms stand in one `Rule` with one wording, so that a user reads the same
+sentence whoever refuses the job, and so that a test can hold the two against each other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+from tuning_operator.api import base
+from tuning_operator.api.errors import Problem, join
+from tuning_operator.api.job import JobSpec, Limits, Metrics, MetricsFormat, Parameter, ParameterType, Profile, Scale
+
+T = TypeVar("T", bound=base.Model)
+
+EXACT = 2**53
+"""The largest whole number that survives JSON, which carries numbers as 64-bit floats."""
+
+ROUNDING = 1.000000001
+"""Room for binary fractions: 0.3 - 0.1 is a little less than a step of 0.2."""
+
+QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
+"""A Kubernetes resource quantity, such as 500m, 2 or 16Gi."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule(Generic[T]):
+    """One cross-field rule of a model.
+
+    `field` is the one to blame, relative to the model. `holds` and `cel` say the same; `cel` is evaluated by the API
+    server with `self` bound to the object after defaulting, and is empty where CEL cannot say it.
+    """
+
+    field: str
+    message: str
+    mend: str
+    holds: Callable[[T], bool]
+    cel: str = ""
+
+    def sentence(self) -> str:
+        """What is wrong and how to mend it, in one line."""
+        return f"{self.message}; {self.mend}"
+
+
+def _bound(name: str) -> Rule[Parameter]:
+    return Rule(
+        name,
+        f"a float or int parameter needs {name}",
+        f"give the {'smallest' if name == 'min' else 'largest'} value",
+        lambda parameter: _categorical(parameter) or getattr(parameter, name) is not None,
+        f"self.type == 'categorical' || has(self.{name})",
+    )
+
+
+def _numeric(name: str) -> Rule[Parameter]:
+    return Rule(
+        name,
+        f"a categorical parameter has no {name}",
+        f"remove {name}, or write type: float or int",
+        lambda parameter: not _categorical(parameter) or getattr(parameter, name) is None,
+        f"self.type != 'categorical' || !has(self.{name})",
+    )
+
+
+def _whole(name: str) -> Rule[Parameter]:
+    def holds(parameter: Parameter) -> bool:
+        value = getattr(parameter, name)
+        return parameter.type is not ParameterType.INT or value is None or abs(value) > EXACT or value == int(value)
+
+    number = f"self.{name}"
+    return Rule(
+        name,
+        f"{name} of an int parameter must be a whole number",
+        "round it, or write type: float",
+        holds,
+        f"self.type != 'int' || !has({number}) || {number} > {EXACT}.0 || {number} < -{EXACT}.0 "
+        f"|| double(int({number})) == {number}",
+    )
+
+
+def _exact(name: str) -> Rule[Parameter]:
+    def holds(parameter: Parameter) -> bool:
+        value = getattr(parameter, name)
+        return parameter.type is not ParameterType.INT or value is None or abs(value) <= EXACT
+
+    number = f"self.{name}"
+    return Rule(
+        name,
+        f"{name} of an int parameter is beyond 2^53, where whole numbers are no longer exact",
+        "choose a smaller number, or write type: float",
+        holds,
+        f"self.type != 'int' || !has({number}) || ({number} <= {EXACT}.0 && {number} >= -{EXACT}.0)",
+    )
+
+
+def _categorical(parameter: Parameter) -> bool:
+    return parameter.type is ParameterType.CATEGORICAL
+
+
+def _ordered(parameter: Parameter) -> bool:
+    return parameter.min is None or parameter.max is None or parameter.min <= parameter.max
+
+
+def _step_fits(parameter: Parameter) -> bool:
+    if parameter.step is None or parameter.min is None or parameter.max is None or not _ordered(parameter):
+        return True
+    return parameter.step <= (parameter.max - parameter.min) * ROUNDING
+
+
+PARAMETER: tuple[Rule[Parameter], ...] = (
+    _bound("min"),
+    _bound("max"),
+    _numeric("min"),
+    _numeric("max"),
+    _numeric("step"),
+    Rule(
+        "values",
+        "a categorical parameter needs values",
+        "list its choices, such as values: [rbf, poly]",
+        lambda parameter: not _categorical(parameter) or parameter.values is not None,
+        "self.type != 'categorical' || has(self.values)",
+    ),
+    Rule(
+        "values",
+        "only a categorical parameter has values",
+        "remove values, or write type: categorical",
+        lambda parameter: _categorical(parameter) or parameter.values is None,
+        "self.type == 'categorical' || !has(self.values)",
+    ),
+    Rule(
+        "scale",
+        "a categorical parameter has no scale",
+        "remove scale",
+        lambda parameter: not _categorical(parameter) or parameter.scale is Scale.LINEAR,
+        "self.type != 'categorical' || self.scale == 'linear'",
+    ),
+    Rule(
+        "min",
+        "min is above max",
+        "swap them",
+        _ordered,
+        "!has(self.min) || !has(self.max) || self.min <= self.max",
+    ),
+    Rule(
+        "min",
+        "a log scale needs a min above 0",
+        "raise min, or write scale: linear",
+        lambda parameter: parameter.scale is not Scale.LOG or parameter.min is None or parameter.min > 0,
+        "self.scale != 'log' || !has(self.min) || self.min > 0.0",
+    ),
+    Rule(
+        "step",
+        "step must be above 0",
+        "write a positive step, or leave it out",
+        lambda parameter: parameter.step is None or parameter.step > 0,
+        "!has(self.step) || self.step > 0.0",
+    ),
+    Rule(
+        "step",
+        "step is larger than max - min, so that no value but min can be reached",
+        "choose a smaller step",
+        _step_fits,
+        f"!has(self.step) || !has(self.min) || !has(self.max) || self.min > self.max || self.step <= (self.max - self.min) * {ROUNDING}",
+    ),
+    *map(_whole, ("min", "max", "step")),
+    *map(_exact, ("min", "max")),
+)
+
+LIMITS: tuple[Rule[Limits], ...] = (
+    Rule(
+        "parallelTrials",
+        "parallelTrials is above maxTrials",
+        "lower parallelTrials, or raise maxTrials",
+        lambda limits: limits.max_trials is None or limits.parallel_trials <= limits.max_trials,
+        "!has(self.maxTrials) || self.parallelTrials <= self.maxTrials",
+    ),
+)
+
+METRICS: tuple[Rule[Metrics], ...] = (
+    Rule(
+        "path",
+        "the path leaves the metrics folder",
+        "write a path below it, such as metrics.jsonl",
+        lambda metrics: re.search(r"^/|(^|/)\.\.(/|$)", metrics.path) is None,
+        r"!self.path.matches('^/|(^|/)\\.\\.(/|$)')",
+    ),
+    Rule(
+        "pattern",
+        "a pattern is for format text only",
+        "remove pattern, or write format: text",
+        lambda metrics: metrics.pattern is None or metrics.format is MetricsFormat.TEXT,
+        "!has(self.pattern) || self.format == 'text'",
+    ),
+)
+
+SPEC: tuple[Rule[JobSpec], ...] = (
+    Rule(
+        "limits",
+        "nothing ends this job",
+        "set limits.maxTrials or limits.maxDuration (only a grid ends by itself)",
+        lambda spec: bool(spec.limits.max_trials or spec.limits.max_duration) or spec.search.algorithm == "grid",
+        "has(self.limits.maxTrials) || has(self.limits.maxDuration) || self.search.algorithm == 'grid'",
+    ),
+)
+
+
+def check(spec: JobSpec) -> list[Problem]:
+    """Everything that is wrong with how the fields of a spec go together, except its search and its template."""
+    return [
+        *repeated([objective.metric for objective in spec.objectives], "spec.objectives", "metric"),
+        *repeated([parameter.name for parameter in spec.parameters], "spec.parameters", "name"),
+        *repeated([profile.name for profile in spec.profiles], "spec.profiles", "name"),
+        *_each(spec.parameters, "spec.parameters"),
+        *_each(spec.profiles, "spec.profiles"),
+        *part(spec.limits, "spec.limits"),
+        *part(spec.metrics, "spec.metrics"),
+        *part(spec, "spec"),
+    ]
+
+
+def part(model: base.Model, path: str) -> Iterator[Problem]:
+    """The problems of one part of a job by itself; `path` is where it stands in the manifest."""
+    match model:
+        case Parameter():
+            yield from broken(PARAMETER, model, path)
+            yield from _values(model, path)
+        case Limits():
+            yield from broken(LIMITS, model, path)
+        case Metrics():
+            yield from broken(METRICS, model, path)
+            yield from _pattern(model, path)
+        case Profile():
+            yield from _quantities(model, path)
+        case JobSpec():
+            yield from broken(SPEC, model, path)
+
+
+def broken(rules: Iterable[Rule[T]], model: T, path: str) -> Iterator[Problem]:
+    """The rules that the model breaks."""
+    return (Problem(f"{path}.{rule.field}", rule.message, rule.mend) for rule in rules if not rule.holds(model))
+
+
+def _each(models: Sequence[base.Model], path: str) -> Iterator[Problem]:
+    for index, model in enumerate(models):
+        yield from part(model, f"{path}[{index}]")
+
+
+def repeated(keys: Sequence[object], path: str, field: str) -> Iterator[Problem]:
+    """Items of a list that have the same key, such as two parameters of one name. Keys that are no text are passed over."""
+    first: dict[str, int] = {}
+    for index, key in enumerate(keys):
+        if isinstance(key, str) and first.setdefault(key, index) != index:
+            message = f"{path}[{first[key]}] has the {field} {key} already"
+            yield Problem(f"{path}[{index}].{field}", message, "choose another one")
+
+
+def _values(parameter: Parameter, path: str) -> Iterator[Problem]:
+    # Compared as text: a trial reads HP_<name> and cannot tell 1 from "1".
+    for text, count in Counter(map(str, parameter.values or [])).items():
+        if count > 1:
+            yield Problem(f"{path}.values", f"the value {text!r} appears {count} times", "list each value once")
+
+
+def _pattern(metrics: Metrics, path: str) -> Iterator[Problem]:
+    if metrics.pattern is None:
+        return
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            groups = re.compile(metrics.pattern).groups
+    except (re.error, OverflowError, RecursionError) as error:
+        yield Problem(f"{path}.pattern", f"not a regular expression ({error})", r"write one such as (\w+)=([-+.\w]+)")
+        return
+    if groups < 2:
+        yield Problem(
+            f"{path}.pattern",
+            f"the pattern has {groups} of the two groups it needs",
+            r"put the metric's name and its value in round brackets, such as (\w+)=([-+.\w]+)",
+        )
+
+
+def _quantities(profile: Profile, path: str) -> Iterator[Problem]:
+    for kind, amounts in (("requests", profile.resources.requests), ("limits", profile.resources.limits)):
+        for resource, amount in amounts.items():
+            if not QUANTITY.fullmatch(str(amount)):
+                yield Problem(
+                    join(path, "resources", kind, resource),
+                    f"{str(amount)!r} is not an amount",
+                    "write a number with a unit of Kubernetes, such as 500m, 2 or 16Gi",
+                )

@@ -1,0 +1,62 @@
+"""What the API can say and this version cannot do yet.
+
+The schema is complete from the start so that manifests stay valid from version to version; a field that nothing serves
+yet is refused by name, because a field that is ignored in silence misleads. To serve one, delete its line.
+"""
+
+from __future__ import annotations
+
+from tuning_operator.api import rules
+from tuning_operator.api.errors import Problem
+from tuning_operator.api.job import JobSpec, MetricsSource
+from tuning_operator.api.rules import Rule
+
+UNSERVED: tuple[Rule[JobSpec], ...] = (
+    Rule(
+        "objectives",
+        "more than one objective is not served by this version",
+        "keep one",
+        lambda spec: len(spec.objectives) == 1,
+        "size(self.objectives) <= 1",
+    ),
+    Rule(
+        "search.warmStartFrom",
+        "learning from earlier jobs (search.warmStartFrom) is not served by this version",
+        "remove the field",
+        lambda spec: not spec.search.warm_start_from,
+        "!has(self.search.warmStartFrom) || size(self.search.warmStartFrom) == 0",
+    ),
+    Rule(
+        "earlyStopping",
+        "early stopping is not served by this version",
+        "remove the field",
+        lambda spec: spec.early_stopping is None,
+        "!has(self.earlyStopping)",
+    ),
+    Rule(
+        "profiles",
+        "more than one profile is not served by this version",
+        "keep one",
+        lambda spec: len(spec.profiles) <= 1,
+        "!has(self.profiles) || size(self.profiles) <= 1",
+    ),
+    Rule(
+        "metrics.source",
+        "only the metrics source file is served by this version",
+        "let the trial write to the file that TUNING_METRICS_FILE names, and remove the field",
+        lambda spec: spec.metrics.source is MetricsSource.FILE,
+        "self.metrics.source == 'file'",
+    ),
+    Rule(
+        "trial.workers",
+        "more than one worker a trial is not served by this version",
+        "remove the field",
+        lambda spec: spec.trial.workers == 1,
+        "self.trial.workers == 1",
+    ),
+)
+
+
+def check(spec: JobSpec) -> list[Problem]:
+    """The fields of a spec that this version does not serve."""
+    return list(rules.broken(UNSERVED, spec, "spec"))

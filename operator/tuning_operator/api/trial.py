@@ -1,0 +1,146 @@
+"""`TuningTrial`: one evaluation of one configuration, as the operator records it.
+
+A trial is an object of its own so that no object grows with the number of trials, and so that its parameters are
+stored before anything runs.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from typing import Annotated
+
+import pydantic
+
+from tuning_operator.api import base
+
+
+class TrialPhase(enum.StrEnum):
+    """Where a trial stands."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+
+    def is_finished(self) -> bool:
+        """Whether the trial will not run any more."""
+        return self in (TrialPhase.SUCCEEDED, TrialPhase.FAILED, TrialPhase.STOPPED)
+
+
+class AttemptPhase(enum.StrEnum):
+    """Where one attempt (one Pod, or locally one process) of a trial stands."""
+
+    WAITING = "Waiting"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    LOST = "Lost"
+
+    def is_finished(self) -> bool:
+        """Whether the attempt will not run any more."""
+        return self in (AttemptPhase.SUCCEEDED, AttemptPhase.FAILED, AttemptPhase.LOST)
+
+
+class Origin(enum.StrEnum):
+    """How a trial's configuration came about."""
+
+    START_FROM = "startFrom"
+    INITIAL = "initial"
+    MODEL = "model"
+    RANDOM = "random"
+    GRID = "grid"
+
+
+class ParentJob(base.Model):
+    """The job that a trial belongs to."""
+
+    name: str
+    """Name of the TuningJob."""
+    uid: str
+    """Its uid: a job of the same name that was deleted earlier is another job."""
+
+
+class TrialSpec(base.Model):
+    """The configuration, stored before the trial's Pod is made, and what it was based on."""
+
+    job: ParentJob
+    """The job that this trial belongs to."""
+    number: Annotated[int, pydantic.Field(ge=0)]
+    """Number of the trial in its job, from 0."""
+    parameters: dict[str, int | float | str]
+    """The configuration."""
+    profile: str = ""
+    """The resource shape that was chosen."""
+    origin: Origin
+    """How the configuration came about: startFrom, initial, model, random or grid."""
+    based_on: str = ""
+    """The trials whose results the suggestion knew, such as 0-17,19. With the job's seed it makes the suggestion reproducible."""
+
+
+class AttemptStatus(base.Model):
+    """One attempt: one Pod of the trial."""
+
+    number: int
+    """Number of the attempt, from 1."""
+    phase: AttemptPhase
+    """Waiting, Running, Succeeded, Failed or Lost."""
+    node: str = ""
+    """The node that it ran on."""
+    reason: str = ""
+    """Why it ended or what it waits for, in one word."""
+    message: str = ""
+    """The same for people."""
+    exit_code: int | None = None
+    """Exit code of the trial's container."""
+    start_time: datetime.datetime | None = None
+    """When the trial's container started."""
+    completion_time: datetime.datetime | None = None
+    """When it ended."""
+
+
+class MetricSummary(base.Model):
+    """A metric's curve in short."""
+
+    metric: str
+    """Name of the metric."""
+    count: int
+    """How many finite values were reported."""
+    first: float | None = None
+    """The first value."""
+    last: float | None = None
+    """The last value."""
+    min: float | None = None
+    """The smallest value."""
+    max: float | None = None
+    """The largest value."""
+    mean: float | None = None
+    """The mean of the values."""
+    not_finite: int = 0
+    """How many values were NaN or infinite."""
+    last_step: float | None = None
+    """The step of the last value."""
+
+
+class TrialStatus(base.Model):
+    """What became of the trial so far."""
+
+    phase: TrialPhase = TrialPhase.PENDING
+    """Pending, Running, Succeeded, Failed or Stopped."""
+    reason: str = ""
+    """Why, in one word."""
+    message: str = ""
+    """The same for people."""
+    attempts: Annotated[list[AttemptStatus], pydantic.Field(max_length=16)] = []
+    """The latest attempts, oldest first."""
+    losses: int = 0
+    """How many attempts were lost through no fault of the trial; compared with retries."""
+    metrics: Annotated[list[MetricSummary], pydantic.Field(max_length=64)] = []
+    """The curves in short."""
+    values: dict[str, float] = {}
+    """The objective values, by metric."""
+    start_time: datetime.datetime | None = None
+    """When the trial's container first started."""
+    completion_time: datetime.datetime | None = None
+    """When the trial ended."""

@@ -1,0 +1,167 @@
+"""The few API calls that the operator makes, as plain JSON.
+
+Plain JSON, because a user's pod template may hold fields that are newer than the typed models of the client library,
+which would refuse them. The library still does what is hard: configuration, certificates, tokens, connections.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from kubernetes.aio import client, config
+
+from tuning_operator import __version__
+
+Object = dict[str, Any]
+
+JSON_PATCH = "application/json-patch+json"
+TIMEOUT_SECONDS = 30.0
+PAGE = 500
+
+
+class ApiError(Exception):
+    """The API server refused a call; `status` is the HTTP code, `reason` Kubernetes' word for it."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        self.status = status
+        self.reason = reason
+        self.message = message
+        super().__init__(f"{status} {reason}: {message}")
+
+
+class Conflict(ApiError):
+    """The object was changed in the meantime, or exists already (409)."""
+
+
+class NotFound(ApiError):
+    """There is no such object (404)."""
+
+
+class Refused(ApiError):
+    """The object may not exist as it is: forbidden, invalid or malformed (400, 403, 422)."""
+
+    @property
+    def over_quota(self) -> bool:
+        """Whether only a ResourceQuota is in the way, which passes by itself."""
+        return self.status == 403 and "exceeded quota" in self.message
+
+
+_ERRORS: Mapping[int, type[ApiError]] = {400: Refused, 403: Refused, 404: NotFound, 409: Conflict, 422: Refused}
+
+
+class Api:
+    """A connection to the API server. Create it with `connect`."""
+
+    def __init__(self, transport: client.ApiClient, *, in_cluster: bool) -> None:
+        self._transport = transport
+        self.in_cluster = in_cluster
+
+    @classmethod
+    async def connect(cls) -> Api:
+        """Connects with the Pod's service account inside a cluster, with the kubeconfig outside.
+
+        Raises kubernetes' ConfigException when there is neither.
+        """
+        configuration = client.Configuration()
+        try:
+            config.load_incluster_config(client_configuration=configuration)
+            in_cluster = True
+        except config.ConfigException:
+            await config.load_kube_config(client_configuration=configuration)
+            in_cluster = False
+        transport = client.ApiClient(configuration)
+        transport.user_agent = f"tuning-operator/{__version__}"
+        return cls(transport, in_cluster=in_cluster)
+
+    async def credentials(self) -> dict[str, str | bool | None]:
+        """How to connect, in the words of kopf's ConnectionInfo; tokens are fresh."""
+        known = self._transport.configuration
+        bearer = (await known.auth_settings()).get("BearerToken", {}).get("value") or ""
+        scheme, _, token = bearer.partition(" ")
+        return {
+            "server": known.host,
+            "ca_path": known.ssl_ca_cert,
+            "insecure": not known.verify_ssl,
+            "certificate_path": known.cert_file,
+            "private_key_path": known.key_file,
+            "scheme": scheme or None,
+            "token": token or None,
+        }
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._transport.close()
+
+    async def get(self, path: str, **query: str) -> Object:
+        """GET of one object. Raises NotFound."""
+        return await self._call("GET", path, query)
+
+    async def create(self, path: str, body: Object, *, dry_run: bool = False) -> Object:
+        """POST into a collection. Unknown fields are errors where the server can tell (1.25 and newer)."""
+        query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
+        return await self._call("POST", path, query, body)
+
+    async def replace_status(self, path: str, version: str, status: Object) -> Object:
+        """Replaces the status of the object if it is still at `version`. Raises Conflict when it is not."""
+        patch = [
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        return await self._call("PATCH", f"{path}/status", {}, patch, JSON_PATCH)
+
+    async def delete(self, path: str, uid: str) -> Object:
+        """DELETE of exactly the object with this uid."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        return await self._call("DELETE", path, {}, body)
+
+    async def post(self, path: str, headers: Mapping[str, str]) -> None:
+        """POST without a body, for the proxy to a Pod."""
+        await self._call("POST", path, {}, headers=headers)
+
+    async def list(self, path: str, selector: str = "") -> AsyncIterator[tuple[Object, int]]:
+        """All objects of a collection, page by page, each with the version at which the listing was taken."""
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            page = await self._call("GET", path, query)
+            metadata = page.get("metadata") or {}
+            for item in page.get("items") or []:
+                yield item, int(metadata["resourceVersion"])
+            if not metadata.get("continue"):
+                return
+            query["continue"] = metadata["continue"]
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Any = None,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> Object:
+        # The body goes past the library's serializer, which is made for its own models and turns "" into null.
+        method, url, sent, _, _ = await self._transport.param_serialize(
+            method,
+            path,
+            query_params=list(query.items()),
+            header_params={"Accept": "application/json", "Content-Type": content_type, **(headers or {})},
+            auth_settings=["BearerToken"],
+        )
+        response = await self._transport.call_api(method, url, sent, body, _request_timeout=TIMEOUT_SECONDS)
+        data = await response.read()
+        return _decode(response.status, data)
+
+
+def _decode(status: int, data: bytes) -> Object:
+    try:
+        answer = json.loads(data) if data else {}
+    except ValueError:
+        answer = {}
+    if not isinstance(answer, dict):
+        answer = {}
+    if status < 400:
+        return answer
+    message = str(answer.get("message") or data[:500].decode(errors="replace"))
+    raise _ERRORS.get(status, ApiError)(status, str(answer.get("reason") or "Error"), message)

@@ -1,0 +1,186 @@
+"""The Pod of an attempt and the TuningTrial of a proposal, as manifests. Pure: same input, same bytes.
+
+The user's template is changed as little as possible: the command is never touched. What is added is the environment,
+the shared folder for metrics, the sidecar, the owner, and the security settings of Pod Security `restricted` wherever
+the template is silent.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from tuning_operator.api import job, template, trial
+from tuning_operator.kube import names, pods
+from tuning_operator.tuner import environment, state
+
+METRICS_VOLUME = "tuning-metrics"
+METRICS_FOLDER = "/tuning-metrics"
+PORT = 9464
+USER = 65532
+"""The user that trials run as when neither template nor container names one: no image needs root to train."""
+
+
+class SidecarMode(enum.StrEnum):
+    """How the sidecar learns that the trial has ended."""
+
+    NATIVE = "native"
+    """It is an init container that restarts (Kubernetes 1.29 and newer): the kubelet ends it after the trial."""
+    CLASSIC = "classic"
+    """It is a second container, which the operator tells."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sidecar:
+    """The sidecar's image and how it is run."""
+
+    image: str
+    mode: SidecarMode
+    pull_policy: str = "IfNotPresent"
+
+
+def trial_manifest(owner: state.Job, namespace: str, spec: trial.TrialSpec) -> dict[str, Any]:
+    """The TuningTrial that records a proposal."""
+    return {
+        "apiVersion": job.API_VERSION,
+        "kind": "TuningTrial",
+        "metadata": {
+            "name": names.trial(owner.name, owner.uid, spec.number),
+            "namespace": namespace,
+            "labels": _labels(owner, spec.number),
+            "ownerReferences": [_owner("TuningJob", owner.name, owner.uid)],
+        },
+        "spec": spec.to_wire(),
+    }
+
+
+def pod_manifest(owner: state.Job, namespace: str, item: state.Trial, attempt: int, sidecar: Sidecar) -> dict[str, Any]:
+    """The Pod of one attempt of a trial."""
+    wanted = copy.deepcopy(owner.spec.template)
+    spec: dict[str, Any] = wanted.get("spec") or {}
+    chosen = template.trial_container(owner.spec.template)["name"]
+    metadata = wanted.get("metadata") or {}
+    _secure(spec)
+    spec.setdefault("automountServiceAccountToken", False)
+    spec.setdefault("enableServiceLinks", False)
+    spec["restartPolicy"] = "Never"
+    spec["volumes"] = [*(spec.get("volumes") or []), {"name": METRICS_VOLUME, "emptyDir": {}}]
+    for container in spec["containers"]:
+        if container.get("name") == chosen:
+            _equip(container, owner, item, attempt)
+    _profile(spec, chosen, owner.spec.profiles)
+    _add_sidecar(spec, _sidecar(owner, namespace, item, sidecar), sidecar.mode)
+    labels = {**(metadata.get("labels") or {}), **_labels(owner, item.number), names.ATTEMPT_LABEL: str(attempt)}
+    annotations = {**(metadata.get("annotations") or {}), names.CONTAINER_ANNOTATION: chosen}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": names.pod(item.name, attempt),
+            "namespace": namespace,
+            "labels": labels,
+            "annotations": annotations,
+            "ownerReferences": [_owner("TuningTrial", item.name, item.uid)],
+        },
+        "spec": spec,
+    }
+
+
+def _labels(owner: state.Job, number: int) -> dict[str, str]:
+    return {
+        names.JOB_LABEL: names.label(owner.name),
+        names.JOB_UID_LABEL: owner.uid,
+        names.NUMBER_LABEL: str(number),
+    }
+
+
+def _owner(kind: str, name: str, uid: str) -> dict[str, Any]:
+    return {"apiVersion": job.API_VERSION, "kind": kind, "name": name, "uid": uid, "controller": True}
+
+
+def _equip(container: dict[str, Any], owner: state.Job, item: state.Trial, attempt: int) -> None:
+    """Gives the trial's container its parameters and the folder for its metrics."""
+    given = environment.of_trial(owner, item, attempt, f"{METRICS_FOLDER}/{owner.spec.metrics.path}")
+    container["env"] = [
+        *({"name": name, "value": value} for name, value in given.items()),
+        *(container.get("env") or []),
+    ]
+    container["volumeMounts"] = [*(container.get("volumeMounts") or []), _mount()]
+    container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
+
+
+def _mount() -> dict[str, Any]:
+    return {"name": METRICS_VOLUME, "mountPath": METRICS_FOLDER}
+
+
+def _profile(spec: dict[str, Any], chosen: str, profiles: list[job.Profile]) -> None:
+    """Adds the chosen profile's resources and placement to what the template asks for."""
+    for profile in profiles[:1]:
+        for container in spec["containers"]:
+            if container.get("name") == chosen:
+                container["resources"] = profile.resources.to_wire()
+        spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **profile.node_selector}
+        spec["tolerations"] = [*(spec.get("tolerations") or []), *(item.to_wire() for item in profile.tolerations)]
+
+
+def _sidecar(owner: state.Job, namespace: str, item: state.Trial, sidecar: Sidecar) -> dict[str, Any]:
+    metrics = owner.spec.metrics
+    settings = {
+        "TUNING_METRICS_FILE": f"{METRICS_FOLDER}/{metrics.path}",
+        "TUNING_METRICS_FORMAT": metrics.format,
+        **({"TUNING_METRICS_PATTERN": metrics.pattern} if metrics.pattern else {}),
+        "TUNING_OBJECTIVES": ",".join(objective.metric for objective in owner.spec.objectives),
+        "TUNING_SIDECAR_PORT": str(PORT),
+        "TUNING_SIDECAR_TOKEN": item.uid,
+        "TUNING_JOB": owner.name,
+        "TUNING_TRIAL": item.name,
+        "TUNING_NAMESPACE": namespace,
+    }
+    return {
+        "name": pods.SIDECAR,
+        "image": sidecar.image,
+        "imagePullPolicy": sidecar.pull_policy,
+        "env": [{"name": name, "value": str(value)} for name, value in settings.items()],
+        "ports": [{"name": "tuning-metrics", "containerPort": PORT}],
+        "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "128Mi"}},
+        "securityContext": {**_restricted({}), "readOnlyRootFilesystem": True, "runAsNonRoot": True, "runAsUser": USER},
+        "volumeMounts": [{**_mount(), "readOnly": True}],
+    }
+
+
+def _add_sidecar(spec: dict[str, Any], container: dict[str, Any], mode: SidecarMode) -> None:
+    match mode:
+        case SidecarMode.NATIVE:
+            spec["initContainers"] = [{**container, "restartPolicy": "Always"}, *(spec.get("initContainers") or [])]
+        case SidecarMode.CLASSIC:
+            spec["containers"] = [*spec["containers"], container]
+
+
+def _secure(spec: dict[str, Any]) -> None:
+    """Pod Security `restricted` wherever the template is silent (kubernetes.io/docs/concepts/security/pod-security-standards)."""
+    context = spec.setdefault("securityContext", {})
+    containers = [*(spec.get("initContainers") or []), *spec["containers"]]
+    named = any("runAsUser" in (container.get("securityContext") or {}) for container in containers)
+    context.setdefault("runAsNonRoot", True)
+    if not named:
+        context.setdefault("runAsUser", USER)
+    context.setdefault("fsGroup", USER)
+    context.setdefault("seccompProfile", {"type": "RuntimeDefault"})
+    for container in containers:
+        container["securityContext"] = _restricted(container.get("securityContext") or {})
+
+
+def _restricted(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, **given}
+
+
+def sample(owner: state.Job) -> state.Trial:
+    """A trial with some value for every parameter, to ask the API server whether the template makes a Pod at all."""
+    values = {item.name: item.values[0] if item.values else item.min or 0 for item in owner.spec.parameters}
+    spec = trial.TrialSpec(
+        job=trial.ParentJob(name=owner.name, uid=owner.uid), number=0, parameters=values, origin=trial.Origin.RANDOM
+    )
+    return state.Trial(names.trial(owner.name, owner.uid, 0), owner.uid, spec, trial.TrialStatus())

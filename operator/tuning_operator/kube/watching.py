@@ -1,0 +1,92 @@
+"""kopf's part: which objects are watched, and how each event becomes "look at that job again".
+
+An index function runs for every listed object before the first handler of any object does, so the store is complete
+before the first decision. The functions fill our store and leave kopf's own indices empty. No handler that needs a
+finalizer or writes annotations is used: an operator that is away or gone never blocks a deletion.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import kopf
+import pydantic
+
+from tuning_operator.api import job
+from tuning_operator.kube import client, names, store, workqueue
+
+log = logging.getLogger(__name__)
+
+Take = Callable[[Mapping[str, Any]], store.Key | None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of object that is watched, and what is done with each object that comes and goes."""
+
+    plural: str
+    version: tuple[str, str]
+    labels: dict[str, Any]
+    observe: Take
+    forget: Take
+
+
+def registry(
+    api: client.Api, known: store.Store, queue: workqueue.WorkQueue[store.Key]
+) -> kopf.OperatorRegistry:
+    """The handlers, joined to the store and the queue."""
+    made = kopf.OperatorRegistry()
+
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return kopf.ConnectionInfo(**await api.credentials())
+
+    kopf.on.login(registry=made)(login)
+    every_pod = {names.JOB_UID_LABEL: kopf.PRESENT}
+    kinds = (
+        Kind("tuningjobs", (job.GROUP, job.VERSION), {}, known.observe_job, known.forget_job),
+        Kind("tuningtrials", (job.GROUP, job.VERSION), {}, known.observe_trial, known.forget_trial),
+        Kind("pods", ("", "v1"), every_pod, known.observe_pod, known.forget_pod),
+    )
+    for kind in kinds:
+        _watch(kind, made, queue)
+    return made
+
+
+def settings(*, namespaced: bool) -> kopf.OperatorSettings:
+    """kopf's settings: nothing is posted or written by kopf itself, and every connection has its limits."""
+    made = kopf.OperatorSettings()
+    made.posting.enabled = False
+    made.scanning.disabled = namespaced
+    made.watching.label_selectors["v1", "pods"] = names.JOB_UID_LABEL
+    made.watching.server_timeout = 300
+    made.watching.chunk_size = 500
+    made.networking.request_timeout = 60
+    made.queueing.idle_timeout = 1.0
+    return made
+
+
+def _watch(kind: Kind, made: kopf.OperatorRegistry, queue: workqueue.WorkQueue[store.Key]) -> None:
+    async def index(body: kopf.Body, **_: Any) -> None:
+        _take(kind.observe, body)
+
+    async def event(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's word
+        key = _take(kind.forget if type == "DELETED" else kind.observe, body)
+        if key is not None:
+            queue.add(key)
+
+    labels = kind.labels or None
+    kopf.index(*kind.version, kind.plural, id=f"index-{kind.plural}", labels=labels, registry=made)(index)
+    kopf.on.event(*kind.version, kind.plural, id=f"event-{kind.plural}", labels=labels, registry=made)(event)
+
+
+def _take(function: Take, body: Mapping[str, Any]) -> store.Key | None:
+    """An object that cannot be read (written by hand, past the schema) is told in the log and otherwise left alone."""
+    try:
+        return function(body)
+    except (pydantic.ValidationError, KeyError, TypeError, ValueError) as error:
+        metadata = body.get("metadata", {})
+        log.warning("object not understood", extra={"object": metadata.get("name"), "why": str(error)})
+        return None

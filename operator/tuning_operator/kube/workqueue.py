@@ -1,0 +1,94 @@
+"""A queue of keys to look at: de-duplicating, delaying, backing off.
+
+Any number of events for one key while it waits make one look; a key is never looked at twice at the same time; one
+that came while it was being looked at is looked at again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+
+FIRST_RETRY_SECONDS = 0.1
+LAST_RETRY_SECONDS = 30.0
+
+
+class WorkQueue(Generic[Key]):
+    """Keys that wait to be handled by `run`'s handler."""
+
+    def __init__(self) -> None:
+        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._queued: set[Key] = set()
+        self._active: set[Key] = set()
+        self._again: set[Key] = set()
+        self._alarms: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self.progress = 0
+        """How many looks were finished; a liveness probe watches it while keys are waiting."""
+
+    def __len__(self) -> int:
+        return len(self._queued)
+
+    def add(self, key: Key) -> None:
+        """Look at the key as soon as a worker is free."""
+        if key in self._active:
+            self._again.add(key)
+        elif key not in self._queued:
+            self._queued.add(key)
+            self._ready.put_nowait(key)
+
+    def add_at(self, key: Key, moment: datetime.datetime, now: datetime.datetime) -> None:
+        """Look at the key at that moment at the latest; an earlier appointment is kept."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(0.0, (moment - now).total_seconds())
+        alarm = self._alarms.get(key)
+        if alarm is not None and not alarm.cancelled() and alarm.when() <= due:
+            return
+        if alarm is not None:
+            alarm.cancel()
+        self._alarms[key] = loop.call_at(due, self._ring, key)
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a key that is gone."""
+        self._failures.pop(key, None)
+        alarm = self._alarms.pop(key, None)
+        if alarm is not None:
+            alarm.cancel()
+
+    async def run(self, handle: Callable[[Key], Awaitable[None]], failed: Callable[[Key, Exception], None]) -> None:
+        """Handles keys until cancelled. `failed` is told about each error; the key is tried again later."""
+        while True:
+            key = await self._ready.get()
+            self._queued.discard(key)
+            self._active.add(key)
+            try:
+                await handle(key)
+                self._failures.pop(key, None)
+            except Exception as error:  # one key's error must not end the worker
+                failed(key, error)
+                self._retry(key)
+            finally:
+                self.progress += 1
+                self._active.discard(key)
+                if key in self._again:
+                    self._again.discard(key)
+                    self.add(key)
+
+    def _retry(self, key: Key) -> None:
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        delay = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 16))
+        asyncio.get_running_loop().call_later(delay, self.add, key)
+
+    def _ring(self, key: Key) -> None:
+        self._alarms.pop(key, None)
+        self.add(key)
+
+    def close(self) -> None:
+        """Cancels all appointments."""
+        for alarm in self._alarms.values():
+            alarm.cancel()
+        self._alarms.clear()

@@ -1,0 +1,94 @@
+"""The points among which a model chooses: an initial design, points from everywhere, and points near good ones.
+
+All are made by the space itself, so that steps, conditional parameters and constraints hold without the model knowing of
+them. The model sees a configuration as a row of numbers in the unit cube.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable, Sequence
+
+from tuning_operator.search.dimension import Categorical, Configuration, Dimension, Scalar
+from tuning_operator.search.request import stream
+from tuning_operator.search.space import Space
+
+ABSENT = 0.5
+"""Where a conditional parameter is put, in the unit interval, in configurations that do not have it."""
+
+DRAWS = 5
+"""Draws for each candidate wanted; where constraints refuse most of them, the candidates become fewer, not later."""
+
+
+def stratified(space: Space, seed: int, index: int, total: int) -> Configuration | None:
+    """The index-th of `total` points of a Latin hypercube: each parameter's range is cut into `total` parts, all used once.
+
+    None where that point violates the constraints. (McKay, Beckman and Conover, Technometrics 21, 1979)
+    """
+    chosen: dict[str, Scalar] = {}
+    for slot in space.slots:
+        rng = stream(seed, "design", slot.name)
+        order = sorted(range(total), key=lambda _, rng=rng: rng.random())  # type: ignore[misc]
+        place = (order[index] + stream(seed, index, slot.name).random()) / total
+        if slot.active(chosen):
+            chosen[slot.name] = slot.dimension.at(place)
+    return space.coerce(chosen) if space.contains(chosen) else None
+
+
+def everywhere(space: Space, rng: random.Random, wanted: int) -> list[Configuration]:
+    """All configurations of a small space; of others, up to `wanted` random ones."""
+    size = space.size()
+    if size is not None and size <= wanted:
+        return list(space.enumerate())
+    draws = (space.draw(rng) for _ in range(wanted * DRAWS))
+    return list(itertools.islice((drawn for drawn in draws if drawn is not None), wanted))
+
+
+def nearby(
+    space: Space, rng: random.Random, centres: Iterable[Configuration], each: int, radius: float
+) -> list[Configuration]:
+    """Up to `each` neighbours of each centre that satisfy the constraints; `radius` is in units of a parameter's range."""
+    moved = (_moved(space, rng, centre, radius) for centre in centres for _ in range(each))
+    return [neighbour for neighbour in moved if all(constraint.holds(neighbour) for constraint in space.constraints)]
+
+
+def _moved(space: Space, rng: random.Random, centre: Configuration, radius: float) -> Configuration:
+    """At least one parameter moved, others with a chance that leaves a few of them to move at a time."""
+    chance = max(0.3, 1.0 / len(space.slots)) if len(space.slots) <= 10 else 3.0 / len(space.slots)
+    sure = int(rng.random() * len(space.slots))
+    chosen: dict[str, Scalar] = {}
+    for index, slot in enumerate(space.slots):
+        if not slot.active(chosen):
+            continue
+        value = centre.get(slot.name)
+        if value is None:
+            value = slot.dimension.at(rng.random())
+        elif index == sure or rng.random() < chance:
+            value = _step(slot.dimension, value, rng, radius)
+        chosen[slot.name] = value
+    return {name: chosen[name] for name in space.names if name in chosen}
+
+
+def _step(dimension: Dimension, value: Scalar, rng: random.Random, radius: float) -> Scalar:
+    if isinstance(dimension, Categorical):
+        return dimension.at(rng.random())
+    place = dimension.unit(value) + rng.gauss(0.0, radius)
+    return dimension.at(min(max(place, 0.0), 1.0))
+
+
+def rows(space: Space, configurations: Sequence[Configuration]) -> tuple[tuple[float, ...], ...]:
+    """Each configuration as the model sees it: a column for a number, one for each choice of a categorical parameter."""
+    slots = [slot for slot in space.slots if slot.dimension.count != 1]
+    return tuple(
+        tuple(number for slot in slots for number in _columns(slot.dimension, configuration.get(slot.name)))
+        for configuration in configurations
+    )
+
+
+def _columns(dimension: Dimension, value: Scalar | None) -> Sequence[float]:
+    if not isinstance(dimension, Categorical):
+        return (ABSENT,) if value is None else (dimension.unit(value),)
+    if value is None:
+        return (ABSENT,) * len(dimension.choices)
+    return [float(choice == value) for choice in dimension.choices]

@@ -1,0 +1,87 @@
+"""What a suggestion is a function of, and what it says: the search layer's data, immutable and picklable.
+
+They are plain values so that they can be sent to a worker process, stored, and replayed later: the same request gives
+the same suggestion on any machine of the same kind.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import hashlib
+import random
+from collections.abc import Mapping
+
+from tuning_operator.api import job, trial
+from tuning_operator.search.dimension import Configuration
+from tuning_operator.search.space import Key, Space
+
+
+class Outcome(enum.StrEnum):
+    """How a trial ended."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A trial that has ended. `values` are in the objectives' order, and empty where the trial has none."""
+
+    number: int
+    configuration: Configuration
+    outcome: Outcome
+    values: tuple[float, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Pending:
+    """A trial whose result is not known yet."""
+
+    number: int
+    configuration: Configuration
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """Everything that trial `number`'s configuration depends on. The order of results and pending trials does not matter."""
+
+    space: Space
+    goals: tuple[job.Goal, ...]
+    algorithm: str
+    settings: Mapping[str, bool | int | float | str]
+    seed: int
+    number: int
+    results: tuple[Result, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    start_from: tuple[Configuration, ...] = ()
+
+    @functools.cached_property
+    def used(self) -> frozenset[Key]:
+        """The keys of all configurations that have been proposed."""
+        known: tuple[Result | Pending, ...] = (*self.results, *self.pending)
+        return frozenset(self.space.key(one.configuration) for one in known)
+
+    def rng(self, purpose: str) -> random.Random:
+        """Random numbers for one purpose of this trial, the same on every machine and in every process."""
+        return stream(self.seed, self.number, purpose)
+
+
+@dataclasses.dataclass(frozen=True)
+class Suggestion:
+    """A configuration to try, and how it came about."""
+
+    configuration: Configuration
+    origin: trial.Origin
+
+
+class Exhausted(Exception):  # noqa: N818  not a mistake but the natural end of a finite search
+    """Every configuration of the space has been proposed."""
+
+
+def stream(*parts: int | str) -> random.Random:
+    """Random numbers that depend on `parts` alone."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return random.Random(int.from_bytes(digest[:8], "big"))

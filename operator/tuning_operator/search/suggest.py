@@ -1,0 +1,44 @@
+"""The way into the search layer: one pure function from what is known to the configuration to try next.
+
+It adds to the samplers what holds for all of them: points to start from, and that nothing is proposed twice.
+"""
+
+from __future__ import annotations
+
+from tuning_operator.api import trial
+from tuning_operator.search import randomly
+from tuning_operator.search.check import check
+from tuning_operator.search.request import Exhausted, Outcome, Pending, Request, Result, Suggestion
+from tuning_operator.search.sampler import SAMPLERS
+from tuning_operator.search.space import Infeasible
+
+__all__ = ["Exhausted", "Infeasible", "Outcome", "Pending", "Request", "Result", "Suggestion", "check", "suggest"]
+
+
+def suggest(request: Request) -> Suggestion:
+    """The configuration of trial `request.number`; the same request gives the same one in any process.
+
+    Trial n takes the n-th point of `start_from`, with parameters that it leaves out sampled, unless that was proposed
+    before. Raises Exhausted when every configuration has been proposed, and Infeasible when the constraints allow none.
+    """
+    if (started := _start(request)) is not None:
+        return started
+    suggestion = SAMPLERS[request.algorithm].propose(request)
+    if request.space.key(suggestion.configuration) in request.used:
+        return Suggestion(randomly.unused(request), trial.Origin.RANDOM)
+    return suggestion
+
+
+def _start(request: Request) -> Suggestion | None:
+    if request.number >= len(request.start_from):
+        return None
+    space = request.space
+    given = {
+        slot.name: value
+        for slot in space.slots
+        if (value := slot.dimension.coerce(request.start_from[request.number].get(slot.name))) is not None
+    }
+    try:
+        return Suggestion(randomly.unused(request, given), trial.Origin.START_FROM)
+    except (Exhausted, Infeasible):
+        return None

@@ -1,0 +1,99 @@
+"""What the tuner may ask for. Each action carries the reason for it, which becomes the log line and the audit trail."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+
+from tuning_operator.api import job
+from tuning_operator.api import trial as trials
+from tuning_operator.tuner import state
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Suggest:
+    """Find configurations for the trials `wanted`: (number, trials whose results it may use), in order of number."""
+
+    wanted: tuple[tuple[int, frozenset[int]], ...]
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CreateTrial:
+    """Record a new trial; it is stored before anything runs."""
+
+    proposal: state.Proposal
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StartAttempt:
+    """Start attempt `number` of a trial."""
+
+    trial: state.Trial
+    number: int
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StopAttempt:
+    """End a trial's newest attempt and remove it."""
+
+    trial: state.Trial
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Collect:
+    """Tell the sidecar that the trial's process has ended, so that it hands over the observations and ends too."""
+
+    trial: state.Trial
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RecordTrial:
+    """Write a trial's status."""
+
+    trial: state.Trial
+    status: trials.TrialStatus
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RecordJob:
+    """Write the job's status."""
+
+    status: job.JobStatus
+    why: str
+
+
+class Severity(enum.StrEnum):
+    """The two types that Kubernetes knows for Events."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell people, as an Event. The same `key` is told once, however often it is planned."""
+
+    key: str
+    reason: str
+    message: str
+    severity: Severity = Severity.NORMAL
+    trial: state.Trial | None = None
+    """The trial that it is about; None when it is about the job."""
+
+
+Action = Suggest | CreateTrial | StartAttempt | StopAttempt | Collect | RecordTrial | RecordJob | Announce
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """Actions in the order in which they are to be carried out, and when to look again if nothing happens before."""
+
+    actions: tuple[Action, ...] = ()
+    wake: datetime.datetime | None = None

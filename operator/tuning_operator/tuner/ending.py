@@ -1,0 +1,97 @@
+"""When a job is over, and why. The order of the checks is the order in which reasons win."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+
+from tuning_operator.api import base, job, trial
+from tuning_operator.tuner import results, state
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a job: phase Complete or Failed, a reason for programs, a message for people."""
+
+    phase: job.JobPhase
+    reason: str
+    message: str
+
+
+def decide(snapshot: state.Snapshot) -> Ending | None:
+    """Why the job is over; None while it goes on."""
+    if snapshot.problems:
+        lines = "\n".join(str(problem) for problem in snapshot.problems)
+        return Ending(job.JobPhase.FAILED, "InvalidSpec", lines)
+    failure = _failures(snapshot)
+    if failure is not None:
+        return failure
+    return _target(snapshot) or _duration(snapshot) or _used_up(snapshot)
+
+
+def active(owner: state.Job, now: datetime.datetime) -> datetime.timedelta:
+    """The time that counts against maxDuration: since the start, without suspensions."""
+    since = owner.status.active_since
+    running = now - since if since is not None else datetime.timedelta()
+    return datetime.timedelta(seconds=owner.status.active_seconds) + running
+
+
+def deadline(snapshot: state.Snapshot) -> datetime.datetime | None:
+    """When maxDuration will have passed; None without a limit or while suspended."""
+    limit = snapshot.job.spec.limits.max_duration
+    if limit is None or snapshot.job.status.active_since is None:
+        return None
+    return snapshot.now + base.parse_duration(limit) - active(snapshot.job, snapshot.now)
+
+
+def _failures(snapshot: state.Snapshot) -> Ending | None:
+    failed = [item for item in snapshot.trials if item.status.phase is trial.TrialPhase.FAILED]
+    limit = snapshot.job.spec.limits.max_failed_trials
+    if len(failed) <= limit:
+        return None
+    last = max(failed, key=lambda item: item.number)
+    message = (
+        f"{len(failed)} trials failed, more than limits.maxFailedTrials ({limit}); "
+        f"the last one, {last.name}: {last.status.reason}: {last.status.message}"
+    )
+    return Ending(job.JobPhase.FAILED, "MaxFailedTrialsExceeded", message)
+
+
+def _target(snapshot: state.Snapshot) -> Ending | None:
+    objectives = snapshot.job.spec.objectives
+    if all(objective.target is None for objective in objectives):
+        return None
+    for item in snapshot.trials:
+        values = item.status.values
+        if values and all(results.reaches(o, values[o.metric]) for o in objectives if o.target is not None):
+            reached = ", ".join(f"{o.metric}={values[o.metric]:g}" for o in objectives)
+            return Ending(job.JobPhase.COMPLETE, "TargetReached", f"{item.name} reached the target with {reached}")
+    return None
+
+
+def _duration(snapshot: state.Snapshot) -> Ending | None:
+    limit = snapshot.job.spec.limits.max_duration
+    if limit is None or active(snapshot.job, snapshot.now) < base.parse_duration(limit):
+        return None
+    return _complete(snapshot.trials, "MaxDurationReached", f"limits.maxDuration ({limit}) has passed")
+
+
+def _used_up(snapshot: state.Snapshot) -> Ending | None:
+    if not all(item.is_finished() for item in snapshot.trials):
+        return None
+    limit = snapshot.job.spec.limits.max_trials
+    if limit is not None and len(snapshot.trials) >= limit:
+        return _complete(snapshot.trials, "MaxTrialsReached", f"all {len(snapshot.trials)} trials are finished")
+    if snapshot.exhausted_at is not None and len(snapshot.trials) >= snapshot.exhausted_at:
+        message = f"all {len(snapshot.trials)} configurations of the search space have been tried"
+        return _complete(snapshot.trials, "SearchSpaceExhausted", message)
+    return None
+
+
+def _complete(trials: Sequence[state.Trial], reason: str, message: str) -> Ending:
+    if any(item.status.phase is trial.TrialPhase.SUCCEEDED for item in trials):
+        return Ending(job.JobPhase.COMPLETE, reason, message)
+    failed = [item for item in trials if item.status.phase is trial.TrialPhase.FAILED]
+    why = f"; the last one: {failed[-1].status.reason}: {failed[-1].status.message}" if failed else ""
+    return Ending(job.JobPhase.FAILED, "NoSuccessfulTrial", f"{message} and none has succeeded{why}")

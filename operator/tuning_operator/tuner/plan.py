@@ -1,0 +1,131 @@
+"""`plan(snapshot)`: the one place where it is decided what happens next.
+
+Pure and level-based: the same snapshot gives the same plan, and carrying a plan out twice is harmless. After
+anything was carried out the caller looks again, until a plan is empty; so a plan may ask for one step at a time.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+
+from tuning_operator.api import job, trial
+from tuning_operator.tuner import actions, basis, ending, report, state, trials
+
+DEBOUNCE = datetime.timedelta(seconds=1)
+"""Mere counts in the job's status are written at most this often."""
+
+Writes = actions.CreateTrial | actions.StartAttempt | actions.RecordTrial
+
+
+def plan(snapshot: state.Snapshot) -> actions.Plan:
+    """What to do now for one job, and when to look again."""
+    over = _sealed(snapshot.job) or ending.decide(snapshot)
+    around = trials.Circumstances(snapshot.job, snapshot.now, over.message if over else "")
+    steps: list[actions.Action] = []
+    for item in snapshot.trials:
+        steps.extend(_announced(trials.step(item, around)))
+    if snapshot.obstacle:
+        steps = [step for step in steps if not isinstance(step, actions.StartAttempt)]
+    elif over is None:
+        steps.extend(_grow(snapshot))
+    wake = _wake(snapshot, around, over)
+    if any(isinstance(step, Writes) for step in steps):
+        return actions.Plan(tuple(steps), wake)
+    written, later = _status(snapshot, over)
+    steps.extend(written)
+    return actions.Plan(tuple(steps), min(filter(None, (wake, later)), default=None))
+
+
+def _sealed(owner: state.Job) -> ending.Ending | None:
+    """The recorded end of the job. It stays, unless the spec was mended before anything had run."""
+    for condition in owner.status.conditions:
+        ended = condition.status == "True" and condition.type in (job.JobPhase.COMPLETE, job.JobPhase.FAILED)
+        mended = condition.reason == "InvalidSpec" and condition.observed_generation != owner.generation
+        if ended and not mended:
+            return ending.Ending(job.JobPhase(condition.type), condition.reason, condition.message)
+    return None
+
+
+def _announced(steps: Iterator[actions.Action]) -> Iterator[actions.Action]:
+    """Every trial that fails is told to people, before it is recorded: an Event told twice is one Event."""
+    for step in steps:
+        if isinstance(step, actions.RecordTrial) and step.status.phase is trial.TrialPhase.FAILED:
+            message = f"{step.trial.name} failed: {step.status.reason}: {step.status.message}"
+            yield actions.Announce(
+                f"failed-{step.trial.number}", "TrialFailed", message, actions.Severity.WARNING, step.trial
+            )
+        yield step
+
+
+def _grow(snapshot: state.Snapshot) -> Iterator[actions.Action]:
+    """New trials, as far as the limits allow."""
+    owner = snapshot.job
+    if owner.spec.suspend or report.changed(owner) or not owner.status.spec_digest:
+        return
+    live = sum(not item.is_finished() for item in snapshot.trials)
+    total = len(snapshot.trials)
+    limit = owner.spec.limits.max_trials
+    room = owner.spec.limits.parallel_trials - live
+    if limit is not None:
+        room = min(room, limit - total)
+    if snapshot.exhausted_at is not None:
+        room = min(room, snapshot.exhausted_at - total)
+    if room <= 0:
+        return
+    wanted = list(zip(range(total, total + room), basis.hand_out(snapshot.trials, room), strict=True))
+    ready = 0
+    for number, _ in wanted:
+        if number not in snapshot.proposals:
+            break
+        yield actions.CreateTrial(snapshot.proposals[number], f"trial {number}: {live + ready} of its peers are live")
+        ready += 1
+    if wanted[ready:]:
+        yield actions.Suggest(tuple(wanted[ready:]), f"room for {room} more trial(s)")
+
+
+def _status(
+    snapshot: state.Snapshot, over: ending.Ending | None
+) -> tuple[list[actions.Action], datetime.datetime | None]:
+    """The write of the job's status, if one is due, and when to look again for one that is not due yet."""
+    before, after = snapshot.job.status, report.status(snapshot, over)
+    if after == before:
+        return [], None
+    news = list(_news(snapshot, before, after))
+    urgent = (
+        bool(news)
+        or after.phase is not before.phase
+        or after.message != before.message
+        or after.observed_generation != before.observed_generation
+    )
+    if not urgent and report.since(snapshot.now, snapshot.status_written) < DEBOUNCE:
+        assert snapshot.status_written is not None
+        return [], snapshot.status_written + DEBOUNCE
+    return [*news, actions.RecordJob(after, f"{after.phase} {after.progress}".strip())], None
+
+
+def _news(snapshot: state.Snapshot, before: job.JobStatus, after: job.JobStatus) -> Iterator[actions.Announce]:
+    """Events for the conditions that begin to hold."""
+    held = {(item.type, item.reason) for item in before.conditions if item.status == "True"}
+    for item in after.conditions:
+        if item.status != "True" or (item.type, item.reason) in held:
+            continue
+        calm = item.type in (job.JobPhase.COMPLETE, "Suspended")
+        severity = actions.Severity.NORMAL if calm else actions.Severity.WARNING
+        told = item.message or "trials are stopped until spec.suspend is false"
+        key = f"{item.type}-{item.reason}-{item.last_transition_time:%Y%m%d%H%M%S}".lower()
+        yield actions.Announce(key, item.reason, told, severity)
+    if not before.spec_digest and after.spec_digest:
+        algorithm = snapshot.job.spec.search.algorithm
+        yield actions.Announce(
+            "started", "Started", f"tuning {len(snapshot.job.spec.parameters)} parameter(s) with {algorithm}"
+        )
+
+
+def _wake(
+    snapshot: state.Snapshot, around: trials.Circumstances, over: ending.Ending | None
+) -> datetime.datetime | None:
+    moments = [trials.wake(item, around) for item in snapshot.trials]
+    if over is None:
+        moments.append(ending.deadline(snapshot))
+    return min(filter(None, moments), default=None)

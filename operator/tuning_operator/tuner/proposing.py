@@ -1,0 +1,56 @@
+"""Asking the search for several configurations at once; runs in a worker process, so everything here is picklable."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from tuning_operator.api import trial
+from tuning_operator.search import suggest
+from tuning_operator.tuner import basis, results, state
+
+
+def requests(
+    owner: state.Job, trials: Sequence[state.Trial], wanted: Sequence[tuple[int, frozenset[int]]]
+) -> tuple[suggest.Request, ...]:
+    """One request for each wanted trial, made from the trials that exist."""
+    return tuple(results.request(owner, trials, number, based_on) for number, based_on in wanted)
+
+
+def propose(batch: Sequence[suggest.Request]) -> tuple[suggest.Suggestion, ...]:
+    """Answers in order; each answer is pending to the requests after it.
+
+    Fewer answers than requests mean that the search space is exhausted.
+    """
+    answers: list[suggest.Suggestion] = []
+    proposed: list[suggest.Pending] = []
+    for request in batch:
+        try:
+            answer = suggest.suggest(dataclasses.replace(request, pending=(*request.pending, *proposed)))
+        except suggest.Exhausted:
+            break
+        answers.append(answer)
+        proposed.append(suggest.Pending(request.number, answer.configuration))
+    return tuple(answers)
+
+
+def proposals(
+    wanted: Sequence[tuple[int, frozenset[int]]], answers: Sequence[suggest.Suggestion]
+) -> dict[int, state.Proposal]:
+    """The answers as proposals, by trial number."""
+    return {
+        number: state.Proposal(number, answer, based_on)
+        for (number, based_on), answer in zip(wanted, answers, strict=False)
+    }
+
+
+def spec_of(proposal: state.Proposal, owner: state.Job) -> trial.TrialSpec:
+    """The spec of the TuningTrial that records the proposal."""
+    return trial.TrialSpec(
+        job=trial.ParentJob(name=owner.name, uid=owner.uid),
+        number=proposal.number,
+        parameters=dict(proposal.suggestion.configuration),
+        profile=owner.spec.profiles[0].name if owner.spec.profiles else "",
+        origin=proposal.suggestion.origin,
+        based_on=basis.encode(proposal.based_on),
+    )

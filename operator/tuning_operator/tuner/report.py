@@ -1,0 +1,191 @@
+"""The job's status: derived anew from the snapshot each time, so that it can never drift from the trials."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Sequence
+
+from tuning_operator.api import errors, job, trial
+from tuning_operator.tuner import ending, results, state
+
+FIXED = ("objectives", "parameters", "constraints", "search")
+"""What may not change once the job has begun: results found before would not answer the new question."""
+
+RESOURCE_REASONS = frozenset({"Unschedulable", "QuotaExceeded"})
+
+
+def digest(spec: job.JobSpec) -> str:
+    """A fingerprint of each part of the spec that may not change."""
+    wire = spec.to_wire()
+    return " ".join(
+        f"{part}={hashlib.sha256(json.dumps(wire.get(part), sort_keys=True).encode()).hexdigest()[:12]}"
+        for part in FIXED
+    )
+
+
+def changed(owner: state.Job) -> list[str]:
+    """Which of the parts that may not change did change since the job began."""
+    before = owner.status.spec_digest
+    if not before:
+        return []
+    return [
+        part for part, old, new in zip(FIXED, before.split(), digest(owner.spec).split(), strict=True) if old != new
+    ]
+
+
+def status(snapshot: state.Snapshot, over: ending.Ending | None) -> job.JobStatus:
+    """The status that the job should have now."""
+    before = snapshot.job.status
+    phase = over.phase if over else _phase(snapshot)
+    waiting = "" if over else _waiting(snapshot)
+    draft = before.model_copy(
+        update={
+            "phase": phase,
+            "message": over.message if over else waiting,
+            "observed_generation": snapshot.job.generation,
+            "spec_digest": before.spec_digest or ("" if snapshot.problems else digest(snapshot.job.spec)),
+            "trials": _counts(snapshot.trials),
+            "progress": _progress(snapshot),
+            "start_time": before.start_time or snapshot.now,
+            "completion_time": (before.completion_time or snapshot.now) if over else None,
+            **_best(snapshot),
+            **_clock(snapshot, phase),
+        }
+    )
+    return draft.model_copy(update={"conditions": _conditions(snapshot, over, waiting, draft)})
+
+
+def refused(
+    before: job.JobStatus, generation: int, problems: Sequence[errors.Problem], now: datetime.datetime
+) -> job.JobStatus:
+    """The status of a job whose spec cannot even be read. A mended spec is looked at afresh."""
+    message = "\n".join(str(problem) for problem in problems)
+    others = [item for item in before.conditions if item.type != job.JobPhase.FAILED]
+    failed = job.Condition(
+        type=job.JobPhase.FAILED,
+        status="True",
+        reason="InvalidSpec",
+        message=message,
+        last_transition_time=now,
+        observed_generation=generation,
+    )
+    return before.model_copy(
+        update={
+            "phase": job.JobPhase.FAILED,
+            "message": message,
+            "observed_generation": generation,
+            "conditions": [*others, failed],
+            "completion_time": before.completion_time or now,
+        }
+    )
+
+
+def _phase(snapshot: state.Snapshot) -> job.JobPhase:
+    if snapshot.job.spec.suspend:
+        return job.JobPhase.SUSPENDED
+    started = any(item.status.phase is not trial.TrialPhase.PENDING for item in snapshot.trials)
+    return job.JobPhase.RUNNING if started else job.JobPhase.PENDING
+
+
+def _waiting(snapshot: state.Snapshot) -> str:
+    """Why something that should run does not, or why nothing new starts; empty when all is well."""
+    parts = changed(snapshot.job)
+    if parts:
+        fields = ", ".join(f"spec.{part}" for part in parts)
+        return f"no new trials: {fields} changed since the job began; change it back, or create a new job"
+    if snapshot.obstacle:
+        return snapshot.obstacle
+    stuck = [item for item in snapshot.trials if item.status.phase is trial.TrialPhase.PENDING and item.status.reason]
+    if not stuck:
+        return ""
+    first = stuck[0]
+    others = f" (and {len(stuck) - 1} more)" if len(stuck) > 1 else ""
+    return f"{first.name}{others} waits: {first.status.reason}: {first.status.message}"
+
+
+def _waits_for_resources(snapshot: state.Snapshot) -> bool:
+    return bool(snapshot.obstacle) or any(
+        item.status.phase is trial.TrialPhase.PENDING and item.status.reason in RESOURCE_REASONS
+        for item in snapshot.trials
+    )
+
+
+def _counts(trials: Sequence[state.Trial]) -> job.TrialCounts:
+    phases = [item.status.phase for item in trials]
+    return job.TrialCounts(
+        total=len(phases),
+        pending=phases.count(trial.TrialPhase.PENDING),
+        running=phases.count(trial.TrialPhase.RUNNING),
+        succeeded=phases.count(trial.TrialPhase.SUCCEEDED),
+        failed=phases.count(trial.TrialPhase.FAILED),
+        stopped=phases.count(trial.TrialPhase.STOPPED),
+    )
+
+
+def _progress(snapshot: state.Snapshot) -> str:
+    done = sum(item.is_finished() for item in snapshot.trials)
+    limit = snapshot.job.spec.limits.max_trials
+    return f"{done}/{limit}" if limit is not None else f"{done}"
+
+
+def _best(snapshot: state.Snapshot) -> dict[str, object]:
+    objective = snapshot.job.spec.objectives[0]
+    winner = results.best(objective, snapshot.trials)
+    if winner is None:
+        return {"best": None, "best_value": ""}
+    best = job.BestTrial(trial=winner.name, values=winner.status.values, parameters=winner.spec.parameters)
+    return {"best": best, "best_value": f"{winner.status.values[objective.metric]:.6g}"}
+
+
+def _clock(snapshot: state.Snapshot, phase: job.JobPhase) -> dict[str, object]:
+    """Starts or stops the clock that maxDuration is compared with."""
+    before = snapshot.job.status
+    runs = phase in (job.JobPhase.PENDING, job.JobPhase.RUNNING)
+    if runs and before.active_since is None:
+        return {"active_since": snapshot.now}
+    if not runs and before.active_since is not None:
+        elapsed = ending.active(snapshot.job, snapshot.now)
+        return {"active_since": None, "active_seconds": round(elapsed.total_seconds(), 3)}
+    return {}
+
+
+def _conditions(
+    snapshot: state.Snapshot, over: ending.Ending | None, waiting: str, draft: job.JobStatus
+) -> list[job.Condition]:
+    facts: dict[str, tuple[bool, str, str]] = {}
+    for name in (job.JobPhase.COMPLETE, job.JobPhase.FAILED):
+        holds = over is not None and over.phase is name
+        facts[name] = (holds, over.reason, over.message) if over and holds else (False, "NotFinished", "")
+    suspended = draft.phase is job.JobPhase.SUSPENDED
+    facts["Suspended"] = (suspended, "SuspendRequested" if suspended else "NotSuspended", "")
+    waits = not over and _waits_for_resources(snapshot)
+    facts["WaitingForResources"] = (waits, "Unschedulable" if waits else "NotWaiting", waiting if waits else "")
+    moved = not over and bool(changed(snapshot.job))
+    facts["SpecChanged"] = (moved, "ImmutableFieldChanged" if moved else "Unchanged", waiting if moved else "")
+    before = {condition.type: condition for condition in snapshot.job.status.conditions}
+    return [
+        _condition(name, fact, before.get(name), snapshot) for name, fact in facts.items() if fact[0] or name in before
+    ]
+
+
+def _condition(
+    name: str, fact: tuple[bool, str, str], before: job.Condition | None, snapshot: state.Snapshot
+) -> job.Condition:
+    holds, reason, message = fact
+    value = "True" if holds else "False"
+    same = before is not None and before.status == value
+    return job.Condition(
+        type=name,
+        status=value,
+        reason=reason,
+        message=message,
+        last_transition_time=before.last_transition_time if before is not None and same else snapshot.now,
+        observed_generation=snapshot.job.generation,
+    )
+
+
+def since(now: datetime.datetime, before: datetime.datetime | None) -> datetime.timedelta:
+    """Time since `before`; very long when that never was."""
+    return now - before if before is not None else datetime.timedelta.max

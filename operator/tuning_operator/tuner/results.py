@@ -1,0 +1,115 @@
+"""From what a trial reported to what the search learns: objective values, or the reason why there are none."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+from tuning_operator.api import job, trial
+from tuning_operator.search import space, suggest
+from tuning_operator.tuner import state
+from tuning_trial import summary
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Missing:
+    """Why a trial that ended well has no objective value."""
+
+    reason: str
+    message: str
+
+
+def evaluate(objectives: Sequence[job.Objective], observed: summary.Summary | None) -> dict[str, float] | Missing:
+    """The objective values of a trial whose process ended well, by metric."""
+    if observed is None:
+        return Missing("MetricsUnavailable", "the sidecar ended without handing over what it had collected")
+    values: dict[str, float] = {}
+    for objective in objectives:
+        value = _value(objective, observed)
+        if isinstance(value, Missing):
+            return value
+        values[objective.metric] = value
+    return values
+
+
+def _value(objective: job.Objective, observed: summary.Summary) -> float | Missing:
+    metric = observed.metrics.get(objective.metric)
+    if metric is None or (metric.count == 0 and metric.not_finite == 0):
+        return Missing("ObjectiveNotReported", _not_reported(objective.metric, observed))
+    if metric.count == 0 or (metric.not_finite and objective.from_ is job.From.MEAN):
+        return Missing("ObjectiveNotFinite", f"{objective.metric} was NaN or infinite {metric.not_finite} time(s)")
+    match objective.from_:
+        case job.From.BEST:
+            value = metric.max if objective.goal is job.Goal.MAXIMIZE else metric.min
+        case job.From.LAST:
+            value = metric.last
+        case job.From.MEAN:
+            value = metric.mean
+    if value is None or not math.isfinite(value):
+        return Missing("ObjectiveNotFinite", f"the {objective.from_} value of {objective.metric} is NaN or infinite")
+    return float(value)
+
+
+def _not_reported(metric: str, observed: summary.Summary) -> str:
+    if observed.problem:
+        return f"{metric} was never reported: {observed.problem}"
+    if observed.metrics:
+        return f"{metric} was never reported; the trial reported {', '.join(sorted(observed.metrics)[:8])}"
+    if observed.bad_lines:
+        return f"{metric} was never reported; {observed.bad_lines} line(s) of the metrics file could not be read"
+    return f"{metric} was never reported: the metrics file is empty; write to the file that TUNING_METRICS_FILE names"
+
+
+def curves(observed: summary.Summary | None) -> list[trial.MetricSummary]:
+    """The curves in short, for the trial's status."""
+    if observed is None:
+        return []
+    return [
+        trial.MetricSummary(metric=name, **dataclasses.asdict(metric)) for name, metric in observed.metrics.items()
+    ][:64]
+
+
+def reaches(objective: job.Objective, value: float) -> bool:
+    """Whether the value meets the objective's target."""
+    if objective.target is None:
+        return False
+    return value >= objective.target if objective.goal is job.Goal.MAXIMIZE else value <= objective.target
+
+
+def best(objective: job.Objective, trials: Iterable[state.Trial]) -> state.Trial | None:
+    """The trial with the best value of the objective; the earliest one where several are equal."""
+    sign = -1.0 if objective.goal is job.Goal.MAXIMIZE else 1.0
+    succeeded = (item for item in trials if objective.metric in item.status.values)
+    return min(succeeded, key=lambda item: (sign * item.status.values[objective.metric], item.number), default=None)
+
+
+def request(owner: state.Job, trials: Sequence[state.Trial], number: int, based_on: frozenset[int]) -> suggest.Request:
+    """The question that the search is asked for trial `number`. Trials that it may not know of are pending to it."""
+    spec = owner.spec
+    earlier = [item for item in trials if item.number < number]
+    return suggest.Request(
+        space=space.Space.from_spec(spec),
+        goals=tuple(objective.goal for objective in spec.objectives),
+        algorithm=spec.search.algorithm,
+        settings=spec.search.settings,
+        seed=spec.search.seed,
+        number=number,
+        results=tuple(_result(item, spec.objectives) for item in earlier if item.number in based_on),
+        pending=tuple(
+            suggest.Pending(item.number, item.spec.parameters) for item in earlier if item.number not in based_on
+        ),
+        start_from=tuple(spec.search.start_from),
+    )
+
+
+def _result(item: state.Trial, objectives: Sequence[job.Objective]) -> suggest.Result:
+    match item.status.phase:
+        case trial.TrialPhase.SUCCEEDED:
+            outcome = suggest.Outcome.SUCCEEDED
+        case trial.TrialPhase.STOPPED:
+            outcome = suggest.Outcome.STOPPED
+        case _:
+            outcome = suggest.Outcome.FAILED
+    values = tuple(item.status.values[o.metric] for o in objectives if o.metric in item.status.values)
+    return suggest.Result(item.number, item.spec.parameters, outcome, values)

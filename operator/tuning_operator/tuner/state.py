@@ -1,0 +1,100 @@
+"""What the tuner looks at: one job at one moment, as immutable data.
+
+A snapshot holds what was recorded (the objects' spec and status) beside what was observed (the Pods or processes).
+Decisions compare the two. They never depend on having seen a transition, so an operator that was away for an hour
+decides what one that never left would have decided.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+
+from tuning_operator.api import errors, job, trial
+from tuning_operator.search import suggest
+from tuning_trial import summary
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a trial as it is now: a Pod on the cluster, a process on one machine."""
+
+    number: int
+    phase: trial.AttemptPhase
+    reason: str = ""
+    message: str = ""
+    node: str = ""
+    exit_code: int | None = None
+    waiting_since: datetime.datetime | None = None
+    started: datetime.datetime | None = None
+    ended: datetime.datetime | None = None
+    gone_by: datetime.datetime | None = None
+    """It is being removed, and due to be gone by then; until it is, it may still run."""
+    draining: bool = False
+    """The trial's own process has ended (at `ended`), but its sidecar waits to be told."""
+    summary: summary.Summary | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trial:
+    """A trial: what was recorded about it, and its newest attempt as observed (None when there is none to see)."""
+
+    name: str
+    uid: str
+    spec: trial.TrialSpec
+    status: trial.TrialStatus
+    attempt: Attempt | None = None
+
+    @property
+    def number(self) -> int:
+        """Number of the trial in its job."""
+        return self.spec.number
+
+    @property
+    def recorded(self) -> trial.AttemptStatus | None:
+        """The newest attempt that the trial's status knows."""
+        return self.status.attempts[-1] if self.status.attempts else None
+
+    def is_finished(self) -> bool:
+        """Whether the trial's end has been recorded."""
+        return self.status.phase.is_finished()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Job:
+    """A job: its identity, what its author wants, and what was recorded."""
+
+    name: str
+    uid: str
+    generation: int
+    spec: job.JobSpec
+    status: job.JobStatus
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Proposal:
+    """A configuration for trial `number`, and the trials whose results it knew."""
+
+    number: int
+    suggestion: suggest.Suggestion
+    based_on: frozenset[int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One job at one moment.
+
+    `proposals` are suggestions that are ready; `exhausted_at` is the first trial number for which the search has no
+    configuration left; `problems` tell why the spec cannot run; `obstacle` why the platform refused the last Pod for now (a quota, say);
+    `status_written` is when the job's status was last written, for the debounce of mere counts.
+    """
+
+    job: Job
+    trials: tuple[Trial, ...]
+    now: datetime.datetime
+    proposals: Mapping[int, Proposal] = dataclasses.field(default_factory=dict)
+    exhausted_at: int | None = None
+    problems: tuple[errors.Problem, ...] = ()
+    obstacle: str = ""
+    status_written: datetime.datetime | None = None

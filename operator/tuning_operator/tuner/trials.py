@@ -1,0 +1,274 @@
+"""What one trial needs next: to be recorded, started, collected, stopped, or left alone.
+
+Attempts that were lost to the infrastructure (eviction, preemption, a lost node, a deleted Pod) are started again and
+cost the trial nothing but one of its retries. What the trial's own code did is its result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Iterator
+
+from tuning_operator.api import base, trial
+from tuning_operator.tuner import actions, results, state
+
+PATIENCE = {
+    "InvalidImageName": datetime.timedelta(0),
+    "ErrImageNeverPull": datetime.timedelta(0),
+    "ErrImagePull": datetime.timedelta(minutes=2),
+    "ImagePullBackOff": datetime.timedelta(minutes=2),
+    "ImageInspectError": datetime.timedelta(minutes=2),
+    "RegistryUnavailable": datetime.timedelta(minutes=5),
+    "CreateContainerConfigError": datetime.timedelta(minutes=2),
+    "CreateContainerError": datetime.timedelta(minutes=2),
+    "RunContainerError": datetime.timedelta(minutes=2),
+}
+"""How long a Pod that cannot start is given, by the reason for which it waits. Waiting for resources has no end."""
+
+ROUTINE = frozenset({"", "ContainerCreating", "PodInitializing", "Scheduled"})
+"""Reasons for waiting that every Pod goes through and that are not worth a write."""
+
+DRAIN_PATIENCE = datetime.timedelta(seconds=60)
+"""How long the sidecar may take to hand over, once the trial's process has ended."""
+
+REMOVAL_PATIENCE = datetime.timedelta(seconds=60)
+"""How long a Pod may stay beyond the moment when it was due to be gone, before its node counts as lost."""
+
+KEPT_ATTEMPTS = 10
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a trial's next step depends on beside the trial itself."""
+
+    job: state.Job
+    now: datetime.datetime
+    ending: str = ""
+    """Why all trials are to end; empty while the job goes on."""
+
+    @property
+    def suspended(self) -> bool:
+        """Whether nothing may run for now."""
+        return self.job.spec.suspend
+
+
+def step(item: state.Trial, around: Circumstances) -> Iterator[actions.Action]:
+    """The next actions for one trial, in order."""
+    attempt = item.attempt
+    if item.is_finished():
+        if attempt is not None and not attempt.phase.is_finished() and attempt.gone_by is None:
+            yield actions.StopAttempt(item, f"{item.name} is {item.status.phase}, its attempt still runs")
+        return
+    if attempt is not None and attempt.phase.is_finished():
+        yield from _settle(item, attempt, around)
+    elif around.ending:
+        yield _finish(item, trial.TrialPhase.STOPPED, "JobEnded", around.ending, attempt, around)
+    elif attempt is not None:
+        yield from _watch(item, attempt, around)
+    elif item.recorded is not None and not item.recorded.phase.is_finished():
+        gone = dataclasses.replace(
+            _revive(item.recorded), phase=trial.AttemptPhase.LOST, reason="PodDeleted", message="the Pod is gone"
+        )
+        yield from _lose(item, gone, around)
+    elif not around.suspended:
+        number = item.recorded.number + 1 if item.recorded else 1
+        yield actions.StartAttempt(item, number, f"attempt {number} of {item.name}")
+
+
+def wake(item: state.Trial, around: Circumstances) -> datetime.datetime | None:
+    """When the trial has to be looked at again although nothing happens to it."""
+    attempt = item.attempt
+    if item.is_finished() or attempt is None or attempt.phase.is_finished():
+        return None
+    if attempt.gone_by is not None:
+        return attempt.gone_by + REMOVAL_PATIENCE
+    if attempt.draining and attempt.ended is not None:
+        return attempt.ended + DRAIN_PATIENCE
+    if attempt.phase is trial.AttemptPhase.WAITING and attempt.waiting_since and attempt.reason in PATIENCE:
+        return attempt.waiting_since + PATIENCE[attempt.reason]
+    limit = around.job.spec.trial.max_duration
+    if attempt.started is not None and limit is not None:
+        return attempt.started + base.parse_duration(limit)
+    return None
+
+
+def _settle(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
+    match attempt.phase:
+        case trial.AttemptPhase.SUCCEEDED:
+            values = results.evaluate(around.job.spec.objectives, attempt.summary)
+            if isinstance(values, results.Missing):
+                yield _finish(item, trial.TrialPhase.FAILED, values.reason, values.message, attempt, around)
+            else:
+                yield _finish(item, trial.TrialPhase.SUCCEEDED, "", "", attempt, around, values)
+        case trial.AttemptPhase.FAILED:
+            yield _finish(item, trial.TrialPhase.FAILED, attempt.reason, attempt.message, attempt, around)
+        case _:
+            yield from _lose(item, attempt, around)
+
+
+def _watch(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
+    """An attempt that waits or runs."""
+    if attempt.gone_by is not None:
+        if around.now >= attempt.gone_by + REMOVAL_PATIENCE:
+            message = f"the Pod was due to be gone by {attempt.gone_by:%H:%M:%S}; its node does not answer"
+            lost = dataclasses.replace(attempt, phase=trial.AttemptPhase.LOST, reason="NodeLost", message=message)
+            yield from _lose(item, lost, around)
+        return
+    if attempt.draining:
+        yield from _drain(item, attempt, around)
+    elif around.suspended:
+        yield actions.StopAttempt(item, "the job is suspended")
+    elif attempt.phase is trial.AttemptPhase.WAITING:
+        yield from _wait(item, attempt, around)
+    elif _overdue(attempt, around):
+        message = f"ran longer than trial.maxDuration ({around.job.spec.trial.max_duration})"
+        yield _finish(item, trial.TrialPhase.FAILED, "DeadlineExceeded", message, attempt, around)
+    elif item.status.phase is not trial.TrialPhase.RUNNING or not _known(item, attempt):
+        yield actions.RecordTrial(item, _running(item, attempt), f"attempt {attempt.number} runs on {attempt.node}")
+
+
+def _drain(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
+    if attempt.ended is not None and around.now >= attempt.ended + DRAIN_PATIENCE:
+        yield actions.StopAttempt(item, "the sidecar did not hand over; removing the Pod makes it do so")
+    else:
+        yield actions.Collect(item, "the trial's process has ended")
+
+
+def _wait(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
+    patience = PATIENCE.get(attempt.reason)
+    if patience is not None and around.now >= (attempt.waiting_since or around.now) + patience:
+        yield _finish(item, trial.TrialPhase.FAILED, attempt.reason, attempt.message, attempt, around)
+    elif attempt.reason not in ROUTINE and attempt.reason != item.status.reason:
+        waiting = item.status.model_copy(
+            update={
+                "phase": trial.TrialPhase.PENDING,
+                "reason": attempt.reason,
+                "message": attempt.message,
+                "attempts": _attempts(item, attempt),
+            }
+        )
+        yield actions.RecordTrial(item, waiting, f"waits: {attempt.reason}")
+
+
+def _known(item: state.Trial, attempt: state.Attempt) -> bool:
+    recorded = item.recorded
+    return recorded is not None and (recorded.number, recorded.phase) == (attempt.number, attempt.phase)
+
+
+def _overdue(attempt: state.Attempt, around: Circumstances) -> bool:
+    limit = around.job.spec.trial.max_duration
+    return (
+        limit is not None
+        and attempt.started is not None
+        and (around.now >= attempt.started + base.parse_duration(limit))
+    )
+
+
+def _lose(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
+    """An attempt that ended through no fault of the trial: try again, unless that has happened too often."""
+    if item.recorded is not None and item.recorded.number >= attempt.number and item.recorded.phase.is_finished():
+        if not around.suspended:
+            yield actions.StartAttempt(
+                item, item.recorded.number + 1, f"attempt {item.recorded.number} was lost: {item.recorded.reason}"
+            )
+        return
+    if around.ending:
+        yield _finish(item, trial.TrialPhase.STOPPED, "JobEnded", around.ending, attempt, around)
+        return
+    if around.suspended:
+        attempt = dataclasses.replace(attempt, reason="Suspended", message="the job was suspended")
+    losses = item.status.losses + (not around.suspended)
+    retries = around.job.spec.trial.retries
+    if losses > retries:
+        message = f"lost {losses} time(s) to the infrastructure, more than trial.retries ({retries}); {attempt.message}"
+        yield _finish(item, trial.TrialPhase.FAILED, attempt.reason, message, attempt, around)
+        return
+    status = item.status.model_copy(
+        update={
+            "phase": trial.TrialPhase.PENDING,
+            "reason": attempt.reason,
+            "message": attempt.message,
+            "losses": losses,
+            "attempts": _attempts(item, attempt),
+        }
+    )
+    if not around.suspended:
+        yield actions.Announce(
+            f"lost-{item.number}-{attempt.number}",
+            "TrialAttemptLost",
+            f"attempt {attempt.number} of {item.name} was lost ({attempt.reason}: {attempt.message}); it starts again",
+            actions.Severity.WARNING,
+            item,
+        )
+    yield actions.RecordTrial(item, status, f"attempt {attempt.number} was lost: {attempt.reason}")
+
+
+def _running(item: state.Trial, attempt: state.Attempt) -> trial.TrialStatus:
+    return item.status.model_copy(
+        update={
+            "phase": trial.TrialPhase.RUNNING,
+            "reason": "",
+            "message": "",
+            "attempts": _attempts(item, attempt),
+            "start_time": item.status.start_time or attempt.started,
+        }
+    )
+
+
+def _finish(
+    item: state.Trial,
+    phase: trial.TrialPhase,
+    reason: str,
+    message: str,
+    attempt: state.Attempt | None,
+    around: Circumstances,
+    values: dict[str, float] | None = None,
+) -> actions.RecordTrial:
+    """Record the trial's end. If its attempt still runs, the next look at the finished trial stops it."""
+    ended = attempt.ended if attempt is not None and attempt.ended is not None else around.now
+    if attempt is not None and not attempt.phase.is_finished():
+        attempt = dataclasses.replace(
+            attempt, phase=trial.AttemptPhase.FAILED, reason=reason, message=message, ended=ended
+        )
+    status = item.status.model_copy(
+        update={
+            "phase": phase,
+            "reason": reason,
+            "message": message,
+            "attempts": _attempts(item, attempt) if attempt else item.status.attempts,
+            "metrics": results.curves(attempt.summary if attempt else None),
+            "values": values or {},
+            "start_time": item.status.start_time or (attempt.started if attempt else None),
+            "completion_time": ended,
+        }
+    )
+    return actions.RecordTrial(item, status, f"{phase}{f': {reason}' if reason else ''}")
+
+
+def _record(attempt: state.Attempt) -> trial.AttemptStatus:
+    return trial.AttemptStatus(
+        number=attempt.number,
+        phase=attempt.phase,
+        node=attempt.node,
+        reason=attempt.reason,
+        message=attempt.message,
+        exit_code=attempt.exit_code,
+        start_time=attempt.started,
+        completion_time=attempt.ended,
+    )
+
+
+def _revive(recorded: trial.AttemptStatus) -> state.Attempt:
+    return state.Attempt(
+        number=recorded.number,
+        phase=recorded.phase,
+        node=recorded.node,
+        started=recorded.start_time,
+        ended=recorded.completion_time,
+    )
+
+
+def _attempts(item: state.Trial, attempt: state.Attempt) -> list[trial.AttemptStatus]:
+    earlier = [recorded for recorded in item.status.attempts if recorded.number < attempt.number]
+    return [*earlier, _record(attempt)][-KEPT_ATTEMPTS:]

@@ -1,0 +1,166 @@
+"""A trial's curves in a few numbers, and the one message in which they travel.
+
+The sidecar writes this message as its container's termination message and the operator reads it from the Pod's
+status, so that no network path and no database stands between them. Kubernetes cuts messages that are too long;
+a cut message is no JSON, so the size is kept here, where it is known what may be left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+VERSION = 1
+LIMIT_BYTES = 4096
+"""The longest termination message that Kubernetes keeps for one container, in bytes."""
+SMALLEST_LIMIT_BYTES = 256
+PROBLEM_SHARE = 8
+"""The problem may take one part in this many of the message; the rest is for the metrics."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """One metric's curve in short. All values are finite; those that were not are only counted."""
+
+    count: int = 0
+    """How many finite values were reported."""
+    first: float | None = None
+    last: float | None = None
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    not_finite: int = 0
+    """How many values were NaN or infinite."""
+    last_step: float | None = None
+    """The step of the last finite value, where the trial named one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What a trial reported. The objectives come first in `metrics`."""
+
+    metrics: Mapping[str, Metric] = dataclasses.field(default_factory=dict)
+    rows: int = 0
+    """How many lines held at least one metric."""
+    bad_lines: int = 0
+    """How many lines could not be read."""
+    dropped_metrics: int = 0
+    """How many metrics were reported but are not in `metrics`."""
+    problem: str = ""
+    """What is wrong, for people; empty when every objective has a finite value."""
+
+    def to_message(self, limit: int = LIMIT_BYTES) -> str:
+        """The summary as compact JSON of at most `limit` bytes in UTF-8.
+
+        Metrics that do not fit are left out from the end, so the objectives stay longest, and are counted as dropped.
+        Raises ValueError for a limit under 256 bytes, and for a metric whose value is not finite.
+        """
+        if limit < SMALLEST_LIMIT_BYTES:
+            raise ValueError(f"a summary does not fit into {limit} bytes; allow at least {SMALLEST_LIMIT_BYTES}")
+        problem = _shorten(self.problem, limit // PROBLEM_SHARE)
+        room = limit - len(self._assemble(problem, self.dropped_metrics + len(self.metrics), []).encode())
+        entries: list[str] = []
+        for name, metric in self.metrics.items():
+            entry = f"{_dump(name)}:{_dump(_to_wire(metric))}"
+            room -= len(entry.encode()) + 1
+            if room < 0:
+                break
+            entries.append(entry)
+        return self._assemble(problem, self.dropped_metrics + len(self.metrics) - len(entries), entries)
+
+    def _assemble(self, problem: str, dropped: int, entries: list[str]) -> str:
+        head = {"v": VERSION, "rows": self.rows, "bad": self.bad_lines, "dropped": dropped, "problem": problem}
+        return f'{_dump(head)[:-1]},"metrics":{{{",".join(entries)}}}}}'
+
+    @classmethod
+    def from_message(cls, text: str) -> Summary:
+        """The summary that `to_message` wrote.
+
+        Raises ValueError, saying what is wrong, for anything else: the message may come from any container.
+        """
+        try:
+            wire = json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"the summary is not valid JSON ({error}); it begins with {text[:40]!r}") from error
+        if not isinstance(wire, dict) or wire.get("v") != VERSION:
+            version = wire.get("v") if isinstance(wire, dict) else None
+            raise ValueError(f"the summary has version {version!r:.20}, this program reads version {VERSION}")
+        return cls(
+            metrics={name: _metric(name, value) for name, value in _object("metrics", wire.get("metrics", {})).items()},
+            rows=_count("rows", wire.get("rows", 0)),
+            bad_lines=_count("bad", wire.get("bad", 0)),
+            dropped_metrics=_count("dropped", wire.get("dropped", 0)),
+            problem=str(wire.get("problem", "")),
+        )
+
+
+def clean(text: str) -> str:
+    """`text` without the halves of surrogate pairs, which JSON can write but UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _dump(value: object) -> str:
+    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+
+
+def _shorten(text: str, limit: int) -> str:
+    # What counts is the length after JSON has escaped it: a control character takes six bytes there.
+    if len(_dump(text).encode()) <= limit:
+        return text
+    low, high = 0, min(len(text), limit)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if len(_dump(text[:middle] + "…").encode()) <= limit:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low] + "…"
+
+
+def _to_wire(metric: Metric) -> dict[str, Any]:
+    return {
+        name: value for name, value in vars(metric).items() if value is not None and (value or name != "not_finite")
+    }
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is not a finite number")
+
+
+def _object(field: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{field} of the summary must be an object, not {value!r:.40}")
+    return value
+
+
+def _count(field: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{field} of the summary must be a whole number from 0, not {value!r:.40}")
+    return value
+
+
+def _value(field: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise ValueError(f"{field} of the summary must be a number, not {value!r:.40}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{field} of the summary must be a finite number")
+    return number
+
+
+def _metric(name: str, value: object) -> Metric:
+    wire = _object(name, value)
+    counts = {field: _count(f"{name}.{field}", wire.get(field, 0)) for field in ("count", "not_finite")}
+    values = {
+        field: _value(f"{name}.{field}", wire.get(field))
+        for field in ("first", "last", "min", "max", "mean", "last_step")
+    }
+    return Metric(**counts, **values)  # type: ignore[arg-type]
