@@ -76,6 +76,7 @@ class Collector:
         self._partial = b""
         self._oversized = False
         self._unread = 0
+        self._finished = False
         self._first_bad = ""
         self.rows = 0
         self.bad_lines = 0
@@ -83,7 +84,7 @@ class Collector:
     def poll(self, budget_bytes: int = POLL_BYTES) -> bool:
         """Read what was appended, at most `budget_bytes` of it. Says whether there was any: if so, more may wait."""
         progress = False
-        while budget_bytes > 0:
+        while budget_bytes > 0 and not self._finished:
             data = self._source.read(min(CHUNK, budget_bytes))
             if data == b"":
                 break
@@ -99,13 +100,16 @@ class Collector:
     def finish(self, budget_bytes: int = FINISH_BYTES) -> None:
         """Read to the end, with a last line that has no line break, as nothing more will be written.
 
-        What lies behind `budget_bytes` is not read, and the summary says so.
+        What lies behind `budget_bytes` is not read, and the summary says so. After that nothing is read any more.
         """
+        if self._finished:
+            return
         while budget_bytes > 0 and self.poll(min(budget_bytes, POLL_BYTES)):
             budget_bytes -= POLL_BYTES
         self._unread = self._source.unread()
         self._end_line()
         self._source.close()
+        self._finished = True
 
     def summary(self) -> Summary:
         """The curves so far, the objectives first."""

@@ -30,12 +30,13 @@ BUSY_SECONDS = 0.01
 """The pause after a piece of work, in which HTTP requests are served, when more of the file may wait."""
 POLL_BYTES = 256 * 1024
 SAVE_SECONDS = 5.0
-"""How often the message is written while the trial runs, for the case that the sidecar is killed."""
+"""How often at most the message is written while the trial runs, for the case that the sidecar is killed."""
 FINISH_SECONDS = 20.0
 """How long reading to the end may take; Kubernetes grants 30 s by default between SIGTERM and SIGKILL."""
 CLEARANCE_SECONDS = 2.0
 """How much longer than that a client waits for the final message."""
 DEFAULT_PORT = 9464
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,13 +163,14 @@ class Sidecar:
 
     def run(self) -> None:
         """Collect until asked to end; then read to the end and write the final message."""
-        saved = time.monotonic()
-        busy = True
+        saved = -SAVE_SECONDS
+        busy = changed = False
         while not self._asked(BUSY_SECONDS if busy else POLL_SECONDS):
             busy = self._poll()
-            if time.monotonic() - saved >= SAVE_SECONDS:
+            changed = changed or busy
+            if changed and time.monotonic() - saved >= SAVE_SECONDS:
                 self._message.write(self.summary())
-                saved = time.monotonic()
+                saved, changed = time.monotonic(), False
         self._drain(time.monotonic() + FINISH_SECONDS)
         self._final = self._message.write(self.summary())
         self._finished.set()
@@ -198,10 +200,13 @@ def main() -> int:
     settings = Settings.from_environ(os.environ)
     sidecar = Sidecar(_collector(settings), Message(settings.termination_file, settings.message_bytes))
     # Before anything that takes time: as process 1 of its container it would not even notice an earlier signal.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, lambda *_: sidecar.request("signal"))
     server = _serve(settings, sidecar)
     sidecar.run()
+    for number in ENDING:
+        # A second signal, while Python winds up, would find no handler and make the exit look like a failure.
+        signal.signal(number, signal.SIG_IGN)
     if server:
         server.say_goodbye()
     return 0

@@ -57,12 +57,12 @@ def _check_duration(text: str) -> str:
 
 Duration = Annotated[
     str,
+    pydantic.Field(max_length=32),
     pydantic.AfterValidator(_check_duration),
     pydantic.Field(
         json_schema_extra={
             "pattern": DURATION_PATTERN,
             "minLength": 2,
-            "maxLength": 32,
             "x-kubernetes-validations": [
                 {"rule": "self.matches('[1-9]')", "message": "a duration of zero leaves no time to run"}
             ],

@@ -6,7 +6,6 @@ keys. kubectl does none of this, and one manifest must mean one thing.
 
 from __future__ import annotations
 
-import collections
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -19,11 +18,27 @@ from tuning_operator.api.errors import Problem, SpecError, join
 DEEPEST = 64
 """Levels of nesting that a manifest may have; Pods need about 15."""
 
-LARGEST = 200_000
-"""Values that a manifest may hold. Kubernetes refuses objects above 1.5 MB, which is less."""
+LARGEST = 500_000
+"""Values that a manifest may hold. Kubernetes refuses objects above 1.5 MB, which is about as much."""
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Halves of characters, which Python's text can hold and UTF-8 cannot."""
+
+Steps = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Stops at a depth that no manifest has, long before Python's stack does."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
     def compose_mapping_node(self, anchor: Any) -> Any:
         """Refuses a key that is written twice: one of the two would be lost."""
         node: Any = super().compose_mapping_node(anchor)
@@ -52,8 +67,6 @@ def load(text: str) -> list[Any]:
     """The documents in a YAML (or JSON) text, without empty ones. Raises SpecError when it is neither."""
     try:
         return [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
-    except RecursionError:
-        raise SpecError([Problem("manifest", "nested too deeply")]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "manifest"
@@ -64,36 +77,37 @@ def load(text: str) -> list[Any]:
 
 def foreign(document: Any) -> Iterator[Problem]:
     """What JSON, and so Kubernetes, cannot carry. Ends at a document too deep or too large (YAML can make it endless)."""
-    waiting = collections.deque([("", document, 0)])
-    seen = 0
-    while waiting:
-        path, node, depth = waiting.popleft()
-        seen += 1
-        if depth > DEEPEST or seen > LARGEST:
-            message = "nested too deeply" if depth > DEEPEST else "the manifest is too large"
-            yield Problem("manifest", message, "make it smaller")
+    waiting: list[tuple[Steps, Any]] = [((), document)]
+    for _ in range(LARGEST):
+        if not waiting:
             return
-        yield from _unfit(node, path)
+        steps, node = waiting.pop()
+        if len(steps) > DEEPEST:
+            yield Problem("manifest", "nested too deeply", "make it smaller")
+            return
+        yield from _unfit(node, steps)
         if isinstance(node, Mapping):
-            waiting.extend((join(path, str(key)), value, depth + 1) for key, value in node.items())
+            waiting.extend(((*steps, str(key)), value) for key, value in reversed(list(node.items())))
         elif isinstance(node, list):
-            waiting.extend((join(path, index), value, depth + 1) for index, value in enumerate(node))
+            waiting.extend(((*steps, index), node[index]) for index in reversed(range(len(node))))
+    yield Problem("manifest", "the manifest is too large", "make it smaller")
 
 
-def _unfit(node: Any, path: str) -> Iterator[Problem]:
+def _unfit(node: Any, steps: Steps) -> Iterator[Problem]:
     """What is wrong with a value by itself."""
     match node:
-        case Mapping():
-            for key in node:
-                if not isinstance(key, str):
-                    yield Problem(join(path, str(key)), "the name of a field must be text", "write it in quotes")
-        case str() if re.search("[\ud800-\udfff]", node):
-            yield Problem(path, "not valid Unicode", "write other text")
+        case str() if SURROGATE.search(node):
+            yield Problem(join("", *steps), "not valid Unicode", "write other text")
         case int() if not -(2**63) <= node < 2**63:
-            yield Problem(path, "a whole number of more than 64 bits", "write a smaller one")
+            yield Problem(join("", *steps), "a whole number of more than 64 bits", "write a smaller one")
         case float() if not math.isfinite(node):
-            yield Problem(path, f"{node} is not a finite number", "write a finite one")
+            yield Problem(join("", *steps), f"{node} is not a finite number", "write a finite one")
         case None | str() | int() | float() | list():
             pass
+        case Mapping():
+            for key in node:
+                if not isinstance(key, str) or SURROGATE.search(key):
+                    yield Problem(join("", *steps, str(key)), "the name of a field must be text", "write it in quotes")
         case _:
-            yield Problem(path, f"a value of type {type(node).__name__}, which JSON has not", "write text, in quotes")
+            kind = type(node).__name__
+            yield Problem(join("", *steps), f"a value of type {kind}, which JSON has not", "write text, in quotes")

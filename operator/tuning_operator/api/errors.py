@@ -38,11 +38,9 @@ class SpecError(ValueError):
 def join(path: str, *steps: str | int) -> str:
     """The path of what stands below `path`: ``limits`` and ``nvidia.com/gpu`` make ``limits[nvidia.com/gpu]``."""
     for step in steps:
-        if isinstance(step, str) and step.isidentifier():
-            path = f"{path}.{step}" if path else step
-        else:
-            path = f"{path}[{str(step) if str(step).isprintable() else quoted(str(step))}]"
-    return path
+        text = str(step) if len(str(step)) <= 100 and str(step).isprintable() else quoted(str(step))
+        path += f".{text}" if text.isidentifier() else f"[{text}]"
+    return path.removeprefix(".")
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from tuning_operator.api import base
-from tuning_operator.api.errors import Problem, join
+from tuning_operator.api.errors import Problem, join, quoted
 from tuning_operator.api.job import JobSpec, Limits, Metrics, MetricsFormat, Parameter, ParameterType, Profile, Scale
 
 T = TypeVar("T", bound=base.Model)
@@ -257,7 +257,7 @@ def repeated(keys: Sequence[object], path: str, field: str) -> Iterator[Problem]
     first: dict[str, int] = {}
     for index, key in enumerate(keys):
         if isinstance(key, str) and first.setdefault(key, index) != index:
-            message = f"{path}[{first[key]}] has the {field} {key} already"
+            message = f"{path}[{first[key]}] has the {field} {quoted(key)} already"
             yield Problem(f"{path}[{index}].{field}", message, "choose another one")
 
 
@@ -265,7 +265,7 @@ def _values(parameter: Parameter, path: str) -> Iterator[Problem]:
     # Compared as text: a trial reads HP_<name> and cannot tell 1 from "1".
     for text, count in Counter(map(str, parameter.values or [])).items():
         if count > 1:
-            yield Problem(f"{path}.values", f"the value {text!r} appears {count} times", "list each value once")
+            yield Problem(f"{path}.values", f"the value {quoted(text)} appears {count} times", "list each value once")
 
 
 def _pattern(metrics: Metrics, path: str) -> Iterator[Problem]:
@@ -291,6 +291,6 @@ def _quantities(profile: Profile, path: str) -> Iterator[Problem]:
             if not QUANTITY.fullmatch(str(amount)):
                 yield Problem(
                     join(path, "resources", kind, resource),
-                    f"{str(amount)!r} is not an amount",
+                    f"{quoted(str(amount))} is not an amount",
                     "write a number with a unit of Kubernetes, such as 500m, 2 or 16Gi",
                 )

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuning_operator.api import rules
-from tuning_operator.api.errors import Problem, closest, join, plain
+from tuning_operator.api.errors import Problem, closest, join, plain, quoted
 
 TRIAL = "trial"
 """Name of the container that is the trial; where none has it, the first one is."""
@@ -136,14 +136,15 @@ def _mistyped(value: Any, form: str, path: str) -> Problem:
 
 def _meaning(template: Any, path: str) -> Iterator[Problem]:
     spec = _mapping(_mapping(template).get("spec"))
-    if not isinstance(spec.get("containers", []), list):
+    listed = spec.get("containers") or []
+    if not isinstance(listed, list):
         return  # The shape says so.
-    containers = [_mapping(container) for container in spec.get("containers") or []]
+    containers = [_mapping(container) for container in listed]
     if not containers:
         yield Problem(
             f"{path}.spec.containers", "a trial needs a container", "list one, with a name, an image and a command"
         )
-    if spec.get("restartPolicy", "Never") != "Never":
+    if spec.get("restartPolicy") not in (None, "Never"):
         yield Problem(
             f"{path}.spec.restartPolicy",
             f"{plain(spec['restartPolicy']).removeprefix('the text ')} would start a trial again that has ended",
@@ -169,7 +170,7 @@ def _names(spec: Mapping[str, Any], path: str) -> Iterator[Problem]:
             if name == reserved:
                 yield Problem(field, f"{name} is the name of what the operator adds", "choose another name")
             elif isinstance(name, str) and name in seen:
-                yield Problem(field, f"the name {name} is taken already", "choose another name")
+                yield Problem(field, f"the name {quoted(name)} is taken already", "choose another name")
             elif isinstance(name, str):
                 seen.add(name)
 
@@ -183,7 +184,7 @@ def _trial(containers: list[Mapping[str, Any]], path: str) -> Iterator[Problem]:
         if isinstance(name, str) and name.startswith(ENVIRONMENT):
             yield Problem(
                 join(path, "env", index, "name"),
-                f"{name}: variables that begin with HP_ or TUNING_ are set by the operator",
+                "variables that begin with HP_ or TUNING_ are set by the operator",
                 "choose another name",
             )
     for index, mount in enumerate(_list(trial.get("volumeMounts"))):

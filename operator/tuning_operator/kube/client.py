@@ -6,10 +6,12 @@ which would refuse them. The library still does what is hard: configuration, cer
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import aiohttp
 from kubernetes.aio import client, config
 
 from tuning_operator import __version__
@@ -51,6 +53,18 @@ class Refused(ApiError):
 _ERRORS: Mapping[int, type[ApiError]] = {400: Refused, 403: Refused, 404: NotFound, 409: Conflict, 422: Refused}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Credentials:
+    """What it takes to connect to the API server, for kopf's own connections."""
+
+    server: str
+    ca_path: str | None
+    insecure: bool
+    certificate_path: str | None
+    private_key_path: str | None
+    token: str | None
+
+
 class Api:
     """A connection to the API server. Create it with `connect`."""
 
@@ -75,20 +89,18 @@ class Api:
         transport.user_agent = f"tuning-operator/{__version__}"
         return cls(transport, in_cluster=in_cluster)
 
-    async def credentials(self) -> dict[str, str | bool | None]:
-        """How to connect, in the words of kopf's ConnectionInfo; tokens are fresh."""
+    async def credentials(self) -> Credentials:
+        """How to connect; tokens are fresh."""
         known = self._transport.configuration
         bearer = (await known.auth_settings()).get("BearerToken", {}).get("value") or ""
-        scheme, _, token = bearer.partition(" ")
-        return {
-            "server": known.host,
-            "ca_path": known.ssl_ca_cert,
-            "insecure": not known.verify_ssl,
-            "certificate_path": known.cert_file,
-            "private_key_path": known.key_file,
-            "scheme": scheme or None,
-            "token": token or None,
-        }
+        return Credentials(
+            server=known.host,
+            ca_path=known.ssl_ca_cert,
+            insecure=not known.verify_ssl,
+            certificate_path=known.cert_file,
+            private_key_path=known.key_file,
+            token=bearer.partition(" ")[2] or None,
+        )
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -120,14 +132,13 @@ class Api:
         """POST without a body, for the proxy to a Pod."""
         await self._call("POST", path, {}, headers=headers)
 
-    async def list(self, path: str, selector: str = "") -> AsyncIterator[tuple[Object, int]]:
-        """All objects of a collection, page by page, each with the version at which the listing was taken."""
+    async def pages(self, path: str, selector: str = "") -> AsyncIterator[tuple[list[Object], int]]:
+        """A collection page by page, each with the version at which the listing was taken."""
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         while True:
             page = await self._call("GET", path, query)
             metadata = page.get("metadata") or {}
-            for item in page.get("items") or []:
-                yield item, int(metadata["resourceVersion"])
+            yield page.get("items") or [], int(metadata["resourceVersion"])
             if not metadata.get("continue"):
                 return
             query["continue"] = metadata["continue"]
@@ -149,8 +160,11 @@ class Api:
             header_params={"Accept": "application/json", "Content-Type": content_type, **(headers or {})},
             auth_settings=["BearerToken"],
         )
-        response = await self._transport.call_api(method, url, sent, body, _request_timeout=TIMEOUT_SECONDS)
-        data = await response.read()
+        try:
+            response = await self._transport.call_api(method, url, sent, body, _request_timeout=TIMEOUT_SECONDS)
+            data = await response.read()
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
         return _decode(response.status, data)
 
 

@@ -49,24 +49,25 @@ def _short(text: str, length: int = 6) -> str:
 
 
 def jobs_path(namespace: str, name: str = "") -> str:
-    """Path of the TuningJobs of a namespace, or of one."""
-    return _path(f"/apis/{job.API_VERSION}/namespaces/{namespace}/tuningjobs", name)
+    """Path of one TuningJob, of those of a namespace, or (with an empty namespace) of all."""
+    return _path(f"/apis/{job.API_VERSION}", namespace, "tuningjobs", name)
 
 
 def trials_path(namespace: str, name: str = "") -> str:
-    """Path of the TuningTrials of a namespace, or of one."""
-    return _path(f"/apis/{job.API_VERSION}/namespaces/{namespace}/tuningtrials", name)
+    """Path of one TuningTrial, of those of a namespace, or of all."""
+    return _path(f"/apis/{job.API_VERSION}", namespace, "tuningtrials", name)
 
 
 def pods_path(namespace: str, name: str = "") -> str:
-    """Path of the Pods of a namespace, or of one."""
-    return _path(f"/api/v1/namespaces/{namespace}/pods", name)
+    """Path of one Pod, of those of a namespace, or of all."""
+    return _path("/api/v1", namespace, "pods", name)
 
 
 def events_path(namespace: str) -> str:
     """Path of the Events of a namespace."""
-    return f"/api/v1/namespaces/{namespace}/events"
+    return _path("/api/v1", namespace, "events", "")
 
 
-def _path(collection: str, name: str) -> str:
-    return f"{collection}/{name}" if name else collection
+def _path(group: str, namespace: str, plural: str, name: str) -> str:
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"{group}{scope}/{plural}" + (f"/{name}" if name else "")

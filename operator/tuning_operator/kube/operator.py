@@ -22,6 +22,7 @@ from tuning_operator.kube import (
     render,
     sidecars,
     store,
+    sweeping,
     watching,
     workqueue,
 )
@@ -64,7 +65,6 @@ async def serve(api: client.Api, options: Options, stop: asyncio.Event) -> None:
     """Watches and reconciles until `stop` is set."""
     queue: workqueue.WorkQueue[store.Key] = workqueue.WorkQueue()
     known = store.Store()
-    ready = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         search = worker.Worker()
         stack.callback(search.close)
@@ -77,9 +77,11 @@ async def serve(api: client.Api, options: Options, stop: asyncio.Event) -> None:
         look = reconciler.Reconciler(known, queue, hands, search, _now)
         stack.push_async_callback(look.close)
         stack.callback(queue.close)
-        runner = await health.Health(queue, ready.is_set).serve(options.port)
+        sweeper = sweeping.Sweeper(api, known, queue, options.namespaces)
+        runner = await health.Health(queue, sweeper.complete.is_set).serve(options.port)
         stack.push_async_callback(runner.cleanup)
         workers = [asyncio.create_task(queue.run(look.look, _failed)) for _ in range(WORKERS)]
+        workers.append(asyncio.create_task(sweeper.run()))
         watch = asyncio.create_task(
             kopf.operator(
                 registry=watching.registry(api, known, queue),
@@ -87,12 +89,11 @@ async def serve(api: client.Api, options: Options, stop: asyncio.Event) -> None:
                 standalone=True,
                 clusterwide=not options.namespaces,
                 namespaces=options.namespaces,
-                ready_flag=ready,
                 stop_flag=stop,
             )
         )
         log.info("operator started", extra={"sidecar_mode": sidecar.mode, "in_cluster": api.in_cluster})
-        async with _until(ready, options.ready_file):
+        async with _announcing(sweeper.complete, options.ready_file):
             await asyncio.wait([watch, *workers], return_when=asyncio.FIRST_COMPLETED)
         for task in (*workers, warming):
             task.cancel()
@@ -102,7 +103,7 @@ async def serve(api: client.Api, options: Options, stop: asyncio.Event) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _until(ready: asyncio.Event, path: pathlib.Path | None) -> AsyncIterator[None]:
+async def _announcing(ready: asyncio.Event, path: pathlib.Path | None) -> AsyncIterator[None]:
     async def touch() -> None:
         await ready.wait()
         log.info("operator ready")
@@ -123,7 +124,7 @@ def _now() -> datetime.datetime:
 def _failed(key: store.Key, error: Exception) -> None:
     if isinstance(error, client.Conflict):
         log.debug("changed in the meantime", extra={"job": key})
-    elif isinstance(error, (client.ApiError, executor.Foreign)):
+    elif isinstance(error, (client.ApiError, executor.Foreign, OSError, TimeoutError)):
         log.warning("will try again", extra={"job": key, "why": str(error)})
     else:
         log.error("will try again", extra={"job": key}, exc_info=error)

@@ -197,7 +197,7 @@ class Reconciler:
 
         async def find() -> None:
             answers = await self._worker.run(proposing.propose, requests)
-            memory.proposals.update(proposing.proposals(action.wanted, answers))
+            memory.proposals = proposing.proposals(action.wanted, answers)
             if len(answers) < len(action.wanted):
                 memory.exhausted_at = action.wanted[len(answers)][0]
 

@@ -20,6 +20,8 @@ from tuning_operator.tuner import environment, state
 METRICS_VOLUME = "tuning-metrics"
 METRICS_FOLDER = "/tuning-metrics"
 PORT = 9464
+MESSAGE_BYTES, POD_MESSAGE_BYTES = 4096, 12288
+"""How much of termination messages the kubelet keeps: of one container, and of all containers of a Pod together."""
 USER = 65532
 """The user that trials run as when neither template nor container names one: no image needs root to train."""
 
@@ -72,7 +74,7 @@ def pod_manifest(owner: state.Job, namespace: str, item: state.Trial, attempt: i
         if container.get("name") == chosen:
             _equip(container, owner, item, attempt)
     _profile(spec, chosen, owner.spec.profiles)
-    _add_sidecar(spec, _sidecar(owner, namespace, item, sidecar), sidecar.mode)
+    _add_sidecar(spec, _sidecar(owner, namespace, item, sidecar, _message_bytes(spec)), sidecar.mode)
     labels = {**(metadata.get("labels") or {}), **_labels(owner, item.number), names.ATTEMPT_LABEL: str(attempt)}
     annotations = {**(metadata.get("annotations") or {}), names.CONTAINER_ANNOTATION: chosen}
     return {
@@ -126,7 +128,15 @@ def _profile(spec: dict[str, Any], chosen: str, profiles: list[job.Profile]) -> 
         spec["tolerations"] = [*(spec.get("tolerations") or []), *(item.to_wire() for item in profile.tolerations)]
 
 
-def _sidecar(owner: state.Job, namespace: str, item: state.Trial, sidecar: Sidecar) -> dict[str, Any]:
+def _message_bytes(spec: Mapping[str, Any]) -> int:
+    """What the sidecar may write: all containers of a Pod share the room for termination messages."""
+    others = len(spec["containers"]) + len(spec.get("initContainers") or [])
+    return min(MESSAGE_BYTES, POD_MESSAGE_BYTES // (others + 1))
+
+
+def _sidecar(
+    owner: state.Job, namespace: str, item: state.Trial, sidecar: Sidecar, message_bytes: int
+) -> dict[str, Any]:
     metrics = owner.spec.metrics
     settings = {
         "TUNING_METRICS_FILE": f"{METRICS_FOLDER}/{metrics.path}",
@@ -135,6 +145,7 @@ def _sidecar(owner: state.Job, namespace: str, item: state.Trial, sidecar: Sidec
         "TUNING_OBJECTIVES": ",".join(objective.metric for objective in owner.spec.objectives),
         "TUNING_SIDECAR_PORT": str(PORT),
         "TUNING_SIDECAR_TOKEN": item.uid,
+        "TUNING_MESSAGE_BYTES": str(message_bytes),
         "TUNING_JOB": owner.name,
         "TUNING_TRIAL": item.name,
         "TUNING_NAMESPACE": namespace,

@@ -7,12 +7,29 @@ of an object never replaces a newer one. The API server is the only truth: all o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import enum
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+
+import pydantic
 
 from tuning_operator.api import job, trial
 from tuning_operator.kube import names, pods
 from tuning_operator.tuner import state
+
+Take = Callable[[Mapping[str, Any]], "Key | None"]
+"""Takes an object in and answers the job to look at."""
+
+log = logging.getLogger(__name__)
+
+
+class Kind(enum.Enum):
+    """The kinds of object that are known."""
+
+    JOBS = enum.auto()
+    TRIALS = enum.auto()
+    PODS = enum.auto()
 
 
 class Key(NamedTuple):
@@ -151,6 +168,21 @@ class Store:
             del siblings[number]
         return self._keys.get(metadata.get("labels", {}).get(names.JOB_UID_LABEL, ""))
 
+    def sweep(self, kind: Kind, seen: set[str], version: int) -> None:
+        """Forgets what a complete listing taken at `version` did not show: deletions that the watch has missed."""
+        groups: list[dict[Any, Any]]
+        match kind:
+            case Kind.JOBS:
+                groups = [self.jobs]
+            case Kind.TRIALS:
+                groups = list(self._trials.values())
+            case Kind.PODS:
+                groups = list(self._pods.values())
+        for group in groups:
+            for key, record in list(group.items()):
+                if record.uid not in seen and int(record.version) <= version:
+                    del group[key]
+
     def trials(self, job_uid: str) -> list[TrialRecord]:
         """The trials of a job, in order of number."""
         return [record for _, record in sorted(self._trials.get(job_uid, {}).items())]
@@ -163,6 +195,16 @@ class Store:
         """The Pod of a trial's newest attempt."""
         siblings = self._pods.get(trial_uid)
         return siblings[max(siblings)] if siblings else None
+
+
+def take(function: Take, body: Mapping[str, Any]) -> Key | None:
+    """An object that cannot be read (written by hand, past the schema) is told in the log and otherwise left alone."""
+    try:
+        return function(body)
+    except (pydantic.ValidationError, KeyError, TypeError, ValueError) as error:
+        name = body.get("metadata", {}).get("name")
+        log.warning("object not understood", extra={"object": name, "why": str(error)})
+        return None
 
 
 def owner_uid(body: Mapping[str, Any]) -> str | None:

@@ -8,19 +8,12 @@ finalizer or writes annotations is used: an operator that is away or gone never 
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import kopf
-import pydantic
 
 from tuning_operator.api import job
 from tuning_operator.kube import client, names, store, workqueue
-
-log = logging.getLogger(__name__)
-
-Take = Callable[[Mapping[str, Any]], store.Key | None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,18 +23,24 @@ class Kind:
     plural: str
     version: tuple[str, str]
     labels: dict[str, Any]
-    observe: Take
-    forget: Take
+    observe: store.Take
+    forget: store.Take
 
 
-def registry(
-    api: client.Api, known: store.Store, queue: workqueue.WorkQueue[store.Key]
-) -> kopf.OperatorRegistry:
+def registry(api: client.Api, known: store.Store, queue: workqueue.WorkQueue[store.Key]) -> kopf.OperatorRegistry:
     """The handlers, joined to the store and the queue."""
     made = kopf.OperatorRegistry()
 
     async def login(**_: Any) -> kopf.ConnectionInfo:
-        return kopf.ConnectionInfo(**await api.credentials())
+        known = await api.credentials()
+        return kopf.ConnectionInfo(
+            server=known.server,
+            ca_path=known.ca_path,
+            insecure=known.insecure,
+            certificate_path=known.certificate_path,
+            private_key_path=known.private_key_path,
+            token=known.token,
+        )
 
     kopf.on.login(registry=made)(login)
     every_pod = {names.JOB_UID_LABEL: kopf.PRESENT}
@@ -70,23 +69,13 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
 
 def _watch(kind: Kind, made: kopf.OperatorRegistry, queue: workqueue.WorkQueue[store.Key]) -> None:
     async def index(body: kopf.Body, **_: Any) -> None:
-        _take(kind.observe, body)
+        store.take(kind.observe, body)
 
     async def event(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's word
-        key = _take(kind.forget if type == "DELETED" else kind.observe, body)
+        key = store.take(kind.forget if type == "DELETED" else kind.observe, body)
         if key is not None:
             queue.add(key)
 
     labels = kind.labels or None
     kopf.index(*kind.version, kind.plural, id=f"index-{kind.plural}", labels=labels, registry=made)(index)
     kopf.on.event(*kind.version, kind.plural, id=f"event-{kind.plural}", labels=labels, registry=made)(event)
-
-
-def _take(function: Take, body: Mapping[str, Any]) -> store.Key | None:
-    """An object that cannot be read (written by hand, past the schema) is told in the log and otherwise left alone."""
-    try:
-        return function(body)
-    except (pydantic.ValidationError, KeyError, TypeError, ValueError) as error:
-        metadata = body.get("metadata", {})
-        log.warning("object not understood", extra={"object": metadata.get("name"), "why": str(error)})
-        return None

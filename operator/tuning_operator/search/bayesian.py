@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 GROWTH = 1.1
 """The model's hyperparameters are fitted anew when the results are this many times more."""
 
+ENOUGH = 2
+"""After the initial points have been handed out, the model is used once one in so many of them has a value: waiting for
+all would make a job with many parallel trials a random search."""
+
 CENTRES, INCUMBENTS, NEIGHBOURS, RADII = 5, 3, 40, (0.1, 0.03, 0.01)
 """After a global choice: how many of the most promising points and of the best trials are refined, with how many
 neighbours each, how far away."""
@@ -39,7 +43,7 @@ class Settings(pydantic.BaseModel, frozen=True, extra="forbid", strict=True, use
     acq_func: Literal["EI", "PI", "LCB"] = "EI"
     """What a point promises: expected improvement, probability of improvement, or lower confidence bound."""
     n_initial_points: Annotated[int, pydantic.Field(ge=1, le=1000)] | None = None
-    """Trials with values before the model is used. The default is twice the number of parameters, between 5 and 20."""
+    """Points of the initial design, before the model is used. The default is twice the number of parameters, from 5 to 20."""
     xi: Annotated[float, pydantic.Field(ge=0, le=10)] = 0.01
     """For EI and PI: the improvement that counts, in standard deviations of the better results. Higher explores more."""
     kappa: Annotated[float, pydantic.Field(ge=0, le=100)] = 1.96
@@ -48,7 +52,7 @@ class Settings(pydantic.BaseModel, frozen=True, extra="forbid", strict=True, use
     """Random points among which the most promising is chosen."""
 
     def initial(self, parameters: int) -> int:
-        """Trials with values before the model is used."""
+        """Points of the initial design."""
         return self.n_initial_points or min(max(5, 2 * parameters), 20)
 
 
@@ -66,7 +70,8 @@ class Bayesian:
             result for result in targets.told(request.results) if request.space.coerce(result.configuration) is not None
         ]
         initial = settings.initial(len(request.space.slots))
-        if sum(map(targets.valued, results)) < initial:
+        index, known = request.number - len(request.start_from), sum(map(targets.valued, results))
+        if known < initial and (index < initial or known < max(1, initial // ENOUGH)):
             return _initial(request, initial)
         chosen = _choose(request, settings, results)
         return _fallback(request) if chosen is None else Suggestion(chosen, trial.Origin.MODEL)

@@ -55,7 +55,7 @@ class Expression:
         try:
             return None if self.condition(values) else "false"
         except (ArithmeticError, ValueError, TypeError) as error:
-            return str(error)
+            return str(error.args[-1])
 
     def __reduce__(self) -> tuple[Callable[[str], Expression], tuple[str]]:
         """Closures do not pickle; the text does."""
@@ -171,8 +171,8 @@ def _value(node: ast.expr, names: set[str]) -> Callable[[Values], Any]:
 def _call(name: str, arguments: list[ast.expr], names: set[str]) -> Callable[[Values], Any]:
     function, least, most = _FUNCTIONS[name]
     if not least <= len(arguments) <= most:
-        takes = str(least) if least == most else f"{least} or more"
-        raise ExpressionError(f"{name} takes {takes} numbers, not {len(arguments)}")
+        takes = "one number" if most == 1 else f"{least} to {most} numbers"
+        raise ExpressionError(f"{name} takes {takes}, not {len(arguments)}")
     operands = [_value(argument, names) for argument in arguments]
     return lambda values: _bounded(function(*[_number(operand(values)) for operand in operands]))
 

@@ -15,8 +15,8 @@ from tuning_operator.search import space as spaces
 from tuning_operator.search.dimension import Configuration
 from tuning_operator.search.request import Exhausted, Request, Suggestion
 
-TRIES = 100
-"""Samples that may turn out to have been proposed before the remaining configurations are enumerated."""
+DRAWS = 1000
+"""Random configurations that may violate the constraints or have been proposed before, until one is searched for."""
 
 WINDOW = 1000
 """How many of the remaining configurations one is then chosen from."""
@@ -44,14 +44,16 @@ def unused(request: Request, given: Configuration | None = None) -> Configuratio
     Raises Exhausted where none is left, Infeasible where the constraints allow none.
     """
     space, used, rng = request.space, request.used, request.rng("random")
-    for _ in range(TRIES):
-        sampled = space.sample(rng, given)
-        if space.key(sampled) not in used:
-            return sampled
-    if space.finite and not given:
-        left = (
-            configuration for configuration in space.enumerate(spaces.PATIENCE) if space.key(configuration) not in used
-        )
+    for _ in range(DRAWS):
+        drawn = space.draw(rng, given)
+        if drawn is not None and space.key(drawn) not in used:
+            return drawn
+    if used and space.finite and not given:
+        left = (one for one in space.enumerate(spaces.PATIENCE) if space.key(one) not in used)
         if window := list(itertools.islice(left, WINDOW)):
             return window[int(rng.random() * len(window))]
-    raise Exhausted(f"all configurations have been proposed, {len(used)} in number")
+    else:
+        found = space.search(rng, given)
+        if space.key(found) not in used:
+            return found
+    raise Exhausted(f"no configuration is left; {len(used)} have been proposed")

@@ -77,7 +77,7 @@ class Suggestion:
     origin: trial.Origin
 
 
-class Exhausted(Exception):  # noqa: N818  not a mistake but the natural end of a finite search
+class Exhausted(Exception):
     """Every configuration of the space has been proposed."""
 
 

@@ -23,8 +23,9 @@ Key = tuple[Scalar | None, ...]
 REJECTIONS = 1000
 """Draws that may violate the constraints before a configuration is searched for value by value instead."""
 
-RESTARTS, BUDGET, BREADTH = 10, 2000, 32
-"""That search: how often it begins anew, how many values it tries each time, how many of them at each parameter."""
+RESTARTS, BUDGET, BREADTH, LAST_BUDGET = 10, 2000, 32, 200_000
+"""That search: how often it begins anew, how many values it tries each time, how many of them at each parameter, and how
+many it tries in the end, in order, where there is only a finite number."""
 
 PATIENCE = 5_000_000
 """Values that a search for a configuration not yet used may try: seconds, where constraints leave hardly anything."""
@@ -33,7 +34,7 @@ MOST_CASES = 4096
 """Combinations of values that conditional parameters depend on, beyond which a space is not counted."""
 
 
-class Infeasible(Exception):  # noqa: N818  a fact about a space, as StopIteration is one about an iterator
+class Infeasible(Exception):
     """No configuration that satisfies all constraints was found."""
 
 
@@ -137,13 +138,24 @@ class Space:
         for _ in range(REJECTIONS):
             if (drawn := self.draw(rng, given)) is not None:
                 return drawn
-        options = functools.partial(_some, rng=rng, given=given or {})
+        return self.search(rng, given)
+
+    def search(self, rng: random.Random, given: Configuration | None = None) -> Configuration:
+        """A configuration found by giving the parameters random values one by one, turning back where a constraint fails.
+
+        Finds what random draws would not, and so is far from uniform. Raises Infeasible when it finds nothing.
+        """
+        fixed = given or {}
         for _ in range(RESTARTS):
-            if (found := next(self._walk(options, given or {}, BUDGET), None)) is not None:
+            if (
+                found := next(self._walk(functools.partial(_some, rng=rng, given=fixed), fixed, BUDGET), None)
+            ) is not None:
                 return found
-        raise Infeasible(
-            f"no configuration that satisfies the constraints was found in {REJECTIONS} random draws and a search"
-        )
+        if self.finite:
+            every = self._walk(functools.partial(_all, given=fixed), fixed, LAST_BUDGET)
+            if (found := next(every, None)) is not None:
+                return found
+        raise Infeasible("no configuration that satisfies the constraints was found")
 
     def enumerate(self, budget: int | None = None) -> Iterator[Configuration]:
         """All configurations that satisfy the constraints, each once, lazily and always in the same order.
@@ -153,7 +165,7 @@ class Space:
         """
         if not self.finite:
             raise ValueError("a space with a continuous parameter cannot be enumerated; give the parameter a step")
-        return self._walk(lambda slot: dimension.values(slot.dimension), budget=budget)
+        return self._walk(functools.partial(_all, given={}), budget=budget)
 
     def _walk(
         self,
@@ -224,6 +236,10 @@ def _ordered(slots: Sequence[Slot], mentioned: Set[str]) -> tuple[Slot, ...]:
     for slot in sorted(slots, key=lambda slot: slot.name not in mentioned):
         place(slot, ())
     return tuple(placed.values())
+
+
+def _all(slot: Slot, given: Configuration) -> Iterable[Scalar]:
+    return (given[slot.name],) if slot.name in given else dimension.values(slot.dimension)
 
 
 def _some(slot: Slot, rng: random.Random, given: Configuration) -> Iterable[Scalar]:

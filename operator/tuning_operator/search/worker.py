@@ -21,6 +21,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+START_METHOD = "spawn"
+"""A fork would take the operator's memory and its locks along."""
 PR_SET_PDEATHSIG = 1
 """From Linux' sys/prctl.h."""
 
@@ -56,7 +58,7 @@ class Worker:
 def _pool() -> concurrent.futures.ProcessPoolExecutor:
     for name in THREADS:
         os.environ.setdefault(name, "1")
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(START_METHOD)
     return concurrent.futures.ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_follow_parent)
 
 

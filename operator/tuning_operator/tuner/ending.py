@@ -64,7 +64,9 @@ def _target(snapshot: state.Snapshot) -> Ending | None:
         return None
     for item in snapshot.trials:
         values = item.status.values
-        if values and all(results.reaches(o, values[o.metric]) for o in objectives if o.target is not None):
+        if any(objective.metric not in values for objective in objectives):
+            continue
+        if all(results.reaches(o, values[o.metric]) for o in objectives if o.target is not None):
             reached = ", ".join(f"{o.metric}={values[o.metric]:g}" for o in objectives)
             return Ending(job.JobPhase.COMPLETE, "TargetReached", f"{item.name} reached the target with {reached}")
     return None
@@ -81,9 +83,9 @@ def _used_up(snapshot: state.Snapshot) -> Ending | None:
     if not all(item.is_finished() for item in snapshot.trials):
         return None
     limit = snapshot.job.spec.limits.max_trials
-    if limit is not None and len(snapshot.trials) >= limit:
+    if limit is not None and snapshot.made >= limit:
         return _complete(snapshot.trials, "MaxTrialsReached", f"all {len(snapshot.trials)} trials are finished")
-    if snapshot.exhausted_at is not None and len(snapshot.trials) >= snapshot.exhausted_at:
+    if snapshot.exhausted_at is not None and snapshot.made >= snapshot.exhausted_at:
         message = f"all {len(snapshot.trials)} configurations of the search space have been tried"
         return _complete(snapshot.trials, "SearchSpaceExhausted", message)
     return None

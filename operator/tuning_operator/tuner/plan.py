@@ -7,7 +7,7 @@ anything was carried out the caller looks again, until a plan is empty; so a pla
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tuning_operator.api import job, trial
 from tuning_operator.tuner import actions, basis, ending, report, state, trials
@@ -27,7 +27,8 @@ def plan(snapshot: state.Snapshot) -> actions.Plan:
         steps.extend(_announced(trials.step(item, around)))
     if snapshot.obstacle:
         steps = [step for step in steps if not isinstance(step, actions.StartAttempt)]
-    elif over is None:
+    elif over is None and not any(isinstance(step, actions.RecordTrial) for step in steps):
+        # What is at hand is recorded first: new trials are to know the same as after a crash in between.
         steps.extend(_grow(snapshot))
     wake = _wake(snapshot, around, over)
     if any(isinstance(step, Writes) for step in steps):
@@ -64,24 +65,37 @@ def _grow(snapshot: state.Snapshot) -> Iterator[actions.Action]:
     if owner.spec.suspend or report.changed(owner) or not owner.status.spec_digest:
         return
     live = sum(not item.is_finished() for item in snapshot.trials)
-    total = len(snapshot.trials)
-    limit = owner.spec.limits.max_trials
     room = owner.spec.limits.parallel_trials - live
-    if limit is not None:
-        room = min(room, limit - total)
-    if snapshot.exhausted_at is not None:
-        room = min(room, snapshot.exhausted_at - total)
     if room <= 0:
         return
-    wanted = list(zip(range(total, total + room), basis.hand_out(snapshot.trials, room), strict=True))
-    ready = 0
-    for number, _ in wanted:
-        if number not in snapshot.proposals:
+    made = snapshot.made
+    ends = (made + room, owner.spec.limits.max_trials, snapshot.exhausted_at)
+    numbers = range(made, min(end for end in ends if end is not None))
+    # Results are handed out as if there were no other limit: the last trials of a job are as crash-safe as the first.
+    wanted = tuple(zip(numbers, basis.hand_out(snapshot.trials, room), strict=False))
+    ready = _ready(snapshot.proposals, wanted)
+    yield from (
+        actions.CreateTrial(proposal, f"trial {proposal.number}: {live + index} of its peers are live")
+        for index, proposal in enumerate(ready)
+    )
+    if wanted and not ready:
+        # Not beside a creation: a suggestion has to know the configurations of all trials before it.
+        yield actions.Suggest(wanted, f"room for {len(wanted)} more trial(s)")
+
+
+def _ready(
+    proposals: Mapping[int, state.Proposal], wanted: tuple[tuple[int, frozenset[int]], ...]
+) -> list[state.Proposal]:
+    """The proposals with which trials can be created: up to the first that is not there, or that knew other results
+    than it may know now because a limit was changed in the meantime.
+    """
+    ready: list[state.Proposal] = []
+    for number, known in wanted:
+        proposal = proposals.get(number)
+        if proposal is None or proposal.based_on != known:
             break
-        yield actions.CreateTrial(snapshot.proposals[number], f"trial {number}: {live + ready} of its peers are live")
-        ready += 1
-    if wanted[ready:]:
-        yield actions.Suggest(tuple(wanted[ready:]), f"room for {room} more trial(s)")
+        ready.append(proposal)
+    return ready
 
 
 def _status(
@@ -113,7 +127,11 @@ def _news(snapshot: state.Snapshot, before: job.JobStatus, after: job.JobStatus)
         calm = item.type in (job.JobPhase.COMPLETE, "Suspended")
         severity = actions.Severity.NORMAL if calm else actions.Severity.WARNING
         told = item.message or "trials are stopped until spec.suspend is false"
-        key = f"{item.type}-{item.reason}-{item.last_transition_time:%Y%m%d%H%M%S}".lower()
+        # Resources may be short many times; all else holds once for each generation of the spec.
+        occasion = (
+            f"{item.last_transition_time:%Y%m%d%H%M%S}" if item.type == report.WAITING else item.observed_generation
+        )
+        key = f"{item.type}-{item.reason}-{occasion}".lower()
         yield actions.Announce(key, item.reason, told, severity)
     if not before.spec_digest and after.spec_digest:
         algorithm = snapshot.job.spec.search.algorithm
@@ -128,4 +146,5 @@ def _wake(
     moments = [trials.wake(item, around) for item in snapshot.trials]
     if over is None:
         moments.append(ending.deadline(snapshot))
-    return min(filter(None, moments), default=None)
+    # What was due by now has been decided on; were it due still, the caller would look again without end.
+    return min((moment for moment in moments if moment is not None and moment > snapshot.now), default=None)

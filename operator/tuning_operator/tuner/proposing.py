@@ -20,14 +20,14 @@ def requests(
 def propose(batch: Sequence[suggest.Request]) -> tuple[suggest.Suggestion, ...]:
     """Answers in order; each answer is pending to the requests after it.
 
-    Fewer answers than requests mean that the search space is exhausted.
+    Fewer answers than requests mean that the search space is exhausted, or that nothing more is found in it.
     """
     answers: list[suggest.Suggestion] = []
     proposed: list[suggest.Pending] = []
     for request in batch:
         try:
             answer = suggest.suggest(dataclasses.replace(request, pending=(*request.pending, *proposed)))
-        except suggest.Exhausted:
+        except (suggest.Exhausted, suggest.Infeasible):
             break
         answers.append(answer)
         proposed.append(suggest.Pending(request.number, answer.configuration))

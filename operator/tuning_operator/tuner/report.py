@@ -13,12 +13,20 @@ from tuning_operator.tuner import ending, results, state
 FIXED = ("objectives", "parameters", "constraints", "search")
 """What may not change once the job has begun: results found before would not answer the new question."""
 
+WAITING = "WaitingForResources"
+
+MAX_MESSAGE = 32_768
+"""Characters that the schema allows in a condition's message."""
+
 RESOURCE_REASONS = frozenset({"Unschedulable", "QuotaExceeded"})
 
 
 def digest(spec: job.JobSpec) -> str:
-    """A fingerprint of each part of the spec that may not change."""
-    wire = spec.to_wire()
+    """A fingerprint of each part of the spec that may not change.
+
+    Defaults are left out: an operator that knows one more field must not find every running job changed.
+    """
+    wire = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=set(FIXED))
     return " ".join(
         f"{part}={hashlib.sha256(json.dumps(wire.get(part), sort_keys=True).encode()).hexdigest()[:12]}"
         for part in FIXED
@@ -60,8 +68,12 @@ def status(snapshot: state.Snapshot, over: ending.Ending | None) -> job.JobStatu
 def refused(
     before: job.JobStatus, generation: int, problems: Sequence[errors.Problem], now: datetime.datetime
 ) -> job.JobStatus:
-    """The status of a job whose spec cannot even be read. A mended spec is looked at afresh."""
-    message = "\n".join(str(problem) for problem in problems)
+    """The status of a job whose spec cannot even be read. A mended spec is looked at afresh; a job that has ended
+    keeps its end.
+    """
+    if before.phase.is_finished() and all(item.reason != "InvalidSpec" for item in before.conditions):
+        return before.model_copy(update={"observed_generation": generation})
+    message = "\n".join(str(problem) for problem in problems)[:MAX_MESSAGE]
     others = [item for item in before.conditions if item.type != job.JobPhase.FAILED]
     failed = job.Condition(
         type=job.JobPhase.FAILED,
@@ -97,7 +109,11 @@ def _waiting(snapshot: state.Snapshot) -> str:
         return f"no new trials: {fields} changed since the job began; change it back, or create a new job"
     if snapshot.obstacle:
         return snapshot.obstacle
-    stuck = [item for item in snapshot.trials if item.status.phase is trial.TrialPhase.PENDING and item.status.reason]
+    stuck = [
+        item
+        for item in snapshot.trials
+        if item.status.phase is trial.TrialPhase.PENDING and item.status.reason not in ("", state.SUSPENDED)
+    ]
     if not stuck:
         return ""
     first = stuck[0]
@@ -161,7 +177,7 @@ def _conditions(
     suspended = draft.phase is job.JobPhase.SUSPENDED
     facts["Suspended"] = (suspended, "SuspendRequested" if suspended else "NotSuspended", "")
     waits = not over and _waits_for_resources(snapshot)
-    facts["WaitingForResources"] = (waits, "Unschedulable" if waits else "NotWaiting", waiting if waits else "")
+    facts[WAITING] = (waits, "Unschedulable" if waits else "NotWaiting", waiting if waits else "")
     moved = not over and bool(changed(snapshot.job))
     facts["SpecChanged"] = (moved, "ImmutableFieldChanged" if moved else "Unchanged", waiting if moved else "")
     before = {condition.type: condition for condition in snapshot.job.status.conditions}
@@ -180,7 +196,7 @@ def _condition(
         type=name,
         status=value,
         reason=reason,
-        message=message,
+        message=message[:MAX_MESSAGE],
         last_transition_time=before.last_transition_time if before is not None and same else snapshot.now,
         observed_generation=snapshot.job.generation,
     )

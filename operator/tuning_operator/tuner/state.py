@@ -15,6 +15,9 @@ from tuning_operator.api import errors, job, trial
 from tuning_operator.search import suggest
 from tuning_trial import summary
 
+SUSPENDED = "Suspended"
+"""Why an attempt was given up that was stopped with its job."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Attempt:
@@ -98,3 +101,8 @@ class Snapshot:
     problems: tuple[errors.Problem, ...] = ()
     obstacle: str = ""
     status_written: datetime.datetime | None = None
+
+    @property
+    def made(self) -> int:
+        """How many trials the job has made, which is the next one's number; those that a user deleted are among them."""
+        return self.trials[-1].number + 1 if self.trials else 0

@@ -29,6 +29,9 @@ PATIENCE = {
 ROUTINE = frozenset({"", "ContainerCreating", "PodInitializing", "Scheduled"})
 """Reasons for waiting that every Pod goes through and that are not worth a write."""
 
+PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
+"""Reasons that the kubelet gives in turn while one and the same thing is wrong."""
+
 DRAIN_PATIENCE = datetime.timedelta(seconds=60)
 """How long the sidecar may take to hand over, once the trial's process has ended."""
 
@@ -55,25 +58,34 @@ class Circumstances:
 
 def step(item: state.Trial, around: Circumstances) -> Iterator[actions.Action]:
     """The next actions for one trial, in order."""
-    attempt = item.attempt
+    attempt = _newest(item)
     if item.is_finished():
         if attempt is not None and not attempt.phase.is_finished() and attempt.gone_by is None:
             yield actions.StopAttempt(item, f"{item.name} is {item.status.phase}, its attempt still runs")
-        return
-    if attempt is not None and attempt.phase.is_finished():
+    elif attempt is not None and attempt.phase.is_finished():
         yield from _settle(item, attempt, around)
     elif around.ending:
         yield _finish(item, trial.TrialPhase.STOPPED, "JobEnded", around.ending, attempt, around)
     elif attempt is not None:
         yield from _watch(item, attempt, around)
-    elif item.recorded is not None and not item.recorded.phase.is_finished():
-        gone = dataclasses.replace(
-            _revive(item.recorded), phase=trial.AttemptPhase.LOST, reason="PodDeleted", message="the Pod is gone"
-        )
-        yield from _lose(item, gone, around)
     elif not around.suspended:
         number = item.recorded.number + 1 if item.recorded else 1
         yield actions.StartAttempt(item, number, f"attempt {number} of {item.name}")
+
+
+def _newest(item: state.Trial) -> state.Attempt | None:
+    """The newest attempt, seen or recorded; None when there was none, or when it is known to be over and is gone.
+
+    Remains of older attempts may still be there to see when the newest one has been removed.
+    """
+    recorded, seen = item.recorded, item.attempt
+    if recorded is None or (seen is not None and seen.number >= recorded.number):
+        return seen
+    if recorded.phase.is_finished():
+        return None
+    return dataclasses.replace(
+        _revive(recorded), phase=trial.AttemptPhase.LOST, reason="PodDeleted", message="the Pod is gone"
+    )
 
 
 def wake(item: state.Trial, around: Circumstances) -> datetime.datetime | None:
@@ -110,22 +122,34 @@ def _settle(item: state.Trial, attempt: state.Attempt, around: Circumstances) ->
 def _watch(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
     """An attempt that waits or runs."""
     if attempt.gone_by is not None:
-        if around.now >= attempt.gone_by + REMOVAL_PATIENCE:
-            message = f"the Pod was due to be gone by {attempt.gone_by:%H:%M:%S}; its node does not answer"
-            lost = dataclasses.replace(attempt, phase=trial.AttemptPhase.LOST, reason="NodeLost", message=message)
-            yield from _lose(item, lost, around)
+        yield from _expect_gone(item, attempt, attempt.gone_by, around)
         return
     if attempt.draining:
         yield from _drain(item, attempt, around)
     elif around.suspended:
-        yield actions.StopAttempt(item, "the job is suspended")
+        # Recorded before it is stopped: whoever finds it gone later knows that this was no loss.
+        over = _given_up(item, attempt)
+        yield actions.StopAttempt(item, "the job is suspended") if over else _suspend(item, attempt)
     elif attempt.phase is trial.AttemptPhase.WAITING:
         yield from _wait(item, attempt, around)
     elif _overdue(attempt, around):
         message = f"ran longer than trial.maxDuration ({around.job.spec.trial.max_duration})"
         yield _finish(item, trial.TrialPhase.FAILED, "DeadlineExceeded", message, attempt, around)
     elif item.status.phase is not trial.TrialPhase.RUNNING or not _known(item, attempt):
-        yield actions.RecordTrial(item, _running(item, attempt), f"attempt {attempt.number} runs on {attempt.node}")
+        yield actions.RecordTrial(item, _going(item, attempt), f"attempt {attempt.number} runs on {attempt.node}")
+
+
+def _expect_gone(
+    item: state.Trial, attempt: state.Attempt, due: datetime.datetime, around: Circumstances
+) -> Iterator[actions.Action]:
+    """An attempt that is being removed. Until it is gone, nothing may take its place."""
+    if around.now >= due + REMOVAL_PATIENCE:
+        message = f"the Pod was due to be gone by {due:%H:%M:%S}; its node does not answer"
+        lost = dataclasses.replace(attempt, phase=trial.AttemptPhase.LOST, reason="NodeLost", message=message)
+        yield from _lose(item, lost, around)
+    elif item.recorded is None or item.recorded.number < attempt.number:
+        # Once it is gone nothing else tells that it was there, and it would be started a second time.
+        yield actions.RecordTrial(item, _going(item, attempt), f"attempt {attempt.number} is being removed")
 
 
 def _drain(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
@@ -139,16 +163,17 @@ def _wait(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> I
     patience = PATIENCE.get(attempt.reason)
     if patience is not None and around.now >= (attempt.waiting_since or around.now) + patience:
         yield _finish(item, trial.TrialPhase.FAILED, attempt.reason, attempt.message, attempt, around)
-    elif attempt.reason not in ROUTINE and attempt.reason != item.status.reason:
-        waiting = item.status.model_copy(
-            update={
-                "phase": trial.TrialPhase.PENDING,
-                "reason": attempt.reason,
-                "message": attempt.message,
-                "attempts": _attempts(item, attempt),
-            }
-        )
-        yield actions.RecordTrial(item, waiting, f"waits: {attempt.reason}")
+    elif _tells(item, attempt):
+        yield actions.RecordTrial(item, _going(item, attempt), f"waits: {attempt.reason or 'to be started'}")
+
+
+def _tells(item: state.Trial, attempt: state.Attempt) -> bool:
+    """Whether what an attempt waits for is worth a write."""
+    before = item.status.reason
+    if attempt.reason in ROUTINE:
+        told = item.recorded is not None and item.recorded.number == attempt.number
+        return told and before not in ROUTINE
+    return attempt.reason != before and not {attempt.reason, before} <= PULL
 
 
 def _known(item: state.Trial, attempt: state.Attempt) -> bool:
@@ -167,33 +192,20 @@ def _overdue(attempt: state.Attempt, around: Circumstances) -> bool:
 
 def _lose(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
     """An attempt that ended through no fault of the trial: try again, unless that has happened too often."""
-    if item.recorded is not None and item.recorded.number >= attempt.number and item.recorded.phase.is_finished():
-        if not around.suspended:
-            yield actions.StartAttempt(
-                item, item.recorded.number + 1, f"attempt {item.recorded.number} was lost: {item.recorded.reason}"
-            )
-        return
+    retries = around.job.spec.trial.retries
     if around.ending:
         yield _finish(item, trial.TrialPhase.STOPPED, "JobEnded", around.ending, attempt, around)
-        return
-    if around.suspended:
-        attempt = dataclasses.replace(attempt, reason="Suspended", message="the job was suspended")
-    losses = item.status.losses + (not around.suspended)
-    retries = around.job.spec.trial.retries
-    if losses > retries:
-        message = f"lost {losses} time(s) to the infrastructure, more than trial.retries ({retries}); {attempt.message}"
+    elif item.recorded is not None and _given_up(item, attempt):
+        if not around.suspended:
+            number = item.recorded.number
+            yield actions.StartAttempt(item, number + 1, f"attempt {number} was lost: {item.recorded.reason}")
+    elif around.suspended:
+        yield _suspend(item, attempt)
+    elif item.status.losses >= retries:
+        times = item.status.losses + 1
+        message = f"lost {times} time(s) to the infrastructure, more than trial.retries ({retries}); {attempt.message}"
         yield _finish(item, trial.TrialPhase.FAILED, attempt.reason, message, attempt, around)
-        return
-    status = item.status.model_copy(
-        update={
-            "phase": trial.TrialPhase.PENDING,
-            "reason": attempt.reason,
-            "message": attempt.message,
-            "losses": losses,
-            "attempts": _attempts(item, attempt),
-        }
-    )
-    if not around.suspended:
+    else:
         yield actions.Announce(
             f"lost-{item.number}-{attempt.number}",
             "TrialAttemptLost",
@@ -201,19 +213,42 @@ def _lose(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> I
             actions.Severity.WARNING,
             item,
         )
-    yield actions.RecordTrial(item, status, f"attempt {attempt.number} was lost: {attempt.reason}")
+        lost = _pending(item, attempt).model_copy(update={"losses": item.status.losses + 1})
+        yield actions.RecordTrial(item, lost, f"attempt {attempt.number} was lost: {attempt.reason}")
 
 
-def _running(item: state.Trial, attempt: state.Attempt) -> trial.TrialStatus:
+def _given_up(item: state.Trial, attempt: state.Attempt) -> bool:
+    """Whether the attempt's end has been recorded, whatever may still be seen of it."""
+    recorded = item.recorded
+    return recorded is not None and recorded.number >= attempt.number and recorded.phase.is_finished()
+
+
+def _suspend(item: state.Trial, attempt: state.Attempt) -> actions.RecordTrial:
+    """Give an attempt up because its job is suspended, which costs the trial nothing."""
+    given_up = dataclasses.replace(
+        attempt, phase=trial.AttemptPhase.LOST, reason=state.SUSPENDED, message="the job was suspended"
+    )
+    return actions.RecordTrial(item, _pending(item, given_up), "the job is suspended")
+
+
+def _pending(item: state.Trial, attempt: state.Attempt) -> trial.TrialStatus:
     return item.status.model_copy(
         update={
-            "phase": trial.TrialPhase.RUNNING,
-            "reason": "",
-            "message": "",
+            "phase": trial.TrialPhase.PENDING,
+            "reason": "" if attempt.reason in ROUTINE else attempt.reason,
+            "message": attempt.message,
             "attempts": _attempts(item, attempt),
-            "start_time": item.status.start_time or attempt.started,
         }
     )
+
+
+def _going(item: state.Trial, attempt: state.Attempt) -> trial.TrialStatus:
+    """The status of a trial whose attempt waits or runs."""
+    pending = _pending(item, attempt)
+    if attempt.phase is trial.AttemptPhase.WAITING:
+        return pending
+    started = item.status.start_time or attempt.started
+    return pending.model_copy(update={"phase": trial.TrialPhase.RUNNING, "start_time": started})
 
 
 def _finish(

@@ -1,0 +1,54 @@
+{{- define "tuning-operator.fullname" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 63 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "tuning-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "tuning-operator.labels" -}}
+{{- with .Values.extraLabels }}{{ toYaml . }}
+{{ end -}}
+{{ include "tuning-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{/* The reference of an image. Argument: a list of the values (repository, tag, digest) and the default tag. */}}
+{{- define "tuning-operator.image" -}}
+{{- $image := index . 0 }}
+{{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}
+{{- else }}{{ $image.repository }}:{{ $image.tag | default (index . 1) }}{{ end }}
+{{- end }}
+
+{{/* Take the CEL rules out of a schema, in place: API servers older than 1.25 do not know them. */}}
+{{- define "tuning-operator.dropRules" -}}
+{{- if kindIs "map" . }}
+{{- $_ := unset . "x-kubernetes-validations" }}
+{{- range $value := . }}{{ include "tuning-operator.dropRules" $value }}{{ end }}
+{{- else if kindIs "slice" . }}
+{{- range $value := . }}{{ include "tuning-operator.dropRules" $value }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* All that the operator may do in a namespace. */}}
+{{- define "tuning-operator.rules" -}}
+- apiGroups: [tuning-operator.dev]
+  resources: [tuningjobs]
+  verbs: [get, list, watch]
+- apiGroups: [tuning-operator.dev]
+  resources: [tuningtrials]
+  verbs: [get, list, watch, create]
+- apiGroups: [tuning-operator.dev]
+  resources: [tuningjobs/status, tuningtrials/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}

@@ -1,0 +1,99 @@
+"""The commands of `tuningctl`.
+
+The search's worker process imports this module again, and `--help` should answer at once: whatever is heavy is
+imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import tuning_operator
+
+application = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(enum.StrEnum):
+    """How the result is written."""
+
+    JSON = "json"
+    YAML = "yaml"
+
+
+@application.callback()
+def root() -> None:
+    """Tune hyperparameters on this machine, from the same manifest as on Kubernetes."""
+
+
+@application.command()
+def run(
+    manifest: Annotated[str, typer.Argument(help="File with one TuningJob, or - for standard input.")],
+    state: Annotated[
+        Path | None, typer.Option(help="Where jobs are kept. Default: .tuning in the manifest's folder.")
+    ] = None,
+    parallel: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Trials at a time. Default: limits.parallelTrials, at most one a processor."
+        ),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs of this job have found.")] = False,
+    output: Annotated[
+        Format | None,
+        typer.Option("--output", "-o", help="Write the result as a document; progress goes to standard error."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="With --output: all trials, not only the best.")] = False,
+) -> None:
+    """Run a TuningJob with processes on this machine.
+
+    Each trial is a process that runs the container's command. It finds its parameters in HP_<name> and writes its
+    metrics to the file that TUNING_METRICS_FILE names. It runs in a folder of its own; words of the command that name
+    files beside the manifest become their full paths, and TUNING_JOB_DIR is that folder.
+
+    Ctrl-C stops the trials. Running the same manifest again goes on where the job was left.
+
+    Exit status: 0 complete, 1 failed, 2 the manifest or an option is wrong, 130 interrupted.
+    """
+    from tuning_operator.cli import running
+
+    request = running.Request(manifest, state, parallel, fresh, output.value if output else "", everything)
+    raise typer.Exit(running.run(request))
+
+
+@application.command()
+def validate(
+    manifests: Annotated[list[str], typer.Argument(help="Files with TuningJobs, or - for standard input.")],
+) -> None:
+    """Check TuningJobs without a cluster, in the same words as the operator.
+
+    Exit status: 0 all can be run, 2 some cannot.
+    """
+    from tuning_operator.cli import validating
+
+    raise typer.Exit(validating.run(manifests))
+
+
+@application.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"tuningctl {tuning_operator.__version__}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the console script."""
+    application(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="tuningctl")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Fields that the API knows and this version does not serve are refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.api.manifests import changed
+from tests.unit.api.test_manifest import refusal
+
+UNSERVED = {
+    "two objectives": (
+        "spec.objectives.1",
+        {"metric": "loss", "goal": "minimize"},
+        "spec.objectives: more than one objective is not served by this version; keep one",
+    ),
+    "early stopping": (
+        "spec.earlyStopping",
+        {"algorithm": "asha"},
+        "spec.earlyStopping: early stopping is not served by this version; remove the field",
+    ),
+    "two profiles": (
+        "spec.profiles.1",
+        {"name": "gpu", "resources": {"limits": {"nvidia.com/gpu": 1}}},
+        "spec.profiles: more than one profile is not served by this version; keep one",
+    ),
+    "warm start": (
+        "spec.search.warmStartFrom",
+        [{"name": "other"}],
+        "spec.search.warmStartFrom: learning from earlier jobs (search.warmStartFrom) is not served by this version; "
+        "remove the field",
+    ),
+    "two workers": (
+        "spec.trial.workers",
+        2,
+        "spec.trial.workers: more than one worker a trial is not served by this version; remove the field",
+    ),
+    **{
+        f"metrics from {source}": (
+            "spec.metrics.source",
+            source,
+            "spec.metrics.source: only the metrics source file is served by this version; "
+            "let the trial write to the file that TUNING_METRICS_FILE names, and remove the field",
+        )
+        for source in ("stdout", "tensorboard", "prometheus")
+    },
+}
+
+
+@pytest.mark.parametrize(("path", "value", "line"), UNSERVED.values(), ids=UNSERVED)
+def test_refuses_by_name(path: str, value: Any, line: str) -> None:
+    assert refusal(changed(path, value)) == [line]
