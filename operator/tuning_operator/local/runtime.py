@@ -147,6 +147,8 @@ class Runtime:
         # The search may be in the midst of a fit of many seconds, for which nobody waits any more.
         for process in multiprocessing.active_children():
             process.kill()
+        for running in self._live.values():
+            running.kill()
         await asyncio.gather(*searching, *self._live, return_exceptions=True)
 
     def _trial(self, record: folder.TrialRecord) -> state.Trial:

@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 MOST_SCALES = 24
 """Columns beyond which they share one length scale: that many scales cannot be learnt from so few results."""
 
-TREES, LEAF, SPREAD = 100, 2, 1e-4
+TREES, LEAF, SPREAD = 50, 1, 1e-4
 """The forests: number of trees, results in a leaf, least variance in a leaf."""
 
 LEAST_NOISE = 1e-8
