@@ -4,6 +4,10 @@
 KUBECONFIG, helm and kubectl on PATH, and TUNING_CLUSTER, the script that builds images and loads them into the nodes.
 For a cluster without such a script, push the images and set TUNING_IMAGES to what comes before their names, such as
 registry.example.org/tuning: the tests then use registry.example.org/tuning/tuning-operator:dev and so on.
+
+They take the cluster for their own: the operator watches all namespaces, and tests/cluster/cluster has its components
+killed. TUNING_SHARED=1 is for a cluster where others work at the same time: the operator then watches the tests'
+namespaces alone, and nothing is killed.
 """
 
 from __future__ import annotations
@@ -12,23 +16,25 @@ import os
 import pathlib
 import subprocess
 import uuid
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 
 import pytest
+import pytest_asyncio
 import yaml
 
-ROOT = pathlib.Path(__file__).parents[2]
-SYSTEM = "tuning-system"
-RELEASE = "tuning"
-DEPLOYMENT = "tuning-tuning-operator"
+from tests.e2e import ground as grounds
+from tests.e2e.ground import Ground
+from tests.e2e.installation import Installation, Tool
+from tests.integration.client import Client
 
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parents[1]
+CLUSTER = os.environ.get("TUNING_CLUSTER", "")
+SHARED = bool(os.environ.get("TUNING_SHARED"))
+BREAKABLE = not SHARED and CLUSTER != "" and pathlib.Path(CLUSTER).resolve() == ROOT / "tests" / "cluster" / "cluster"
 
-class Tool(Protocol):
-    """A command-line tool that runs against the cluster and returns what it prints."""
-
-    def __call__(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        """Run it; AssertionError with its own words when it fails, unless `check` is false."""
+collect_ignore = [] if BREAKABLE else ["test_faults.py"]
 
 
 class Images:
@@ -65,9 +71,28 @@ def _run(command: list[str], stdin: str | None = None, check: bool = True) -> st
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark this folder's tests, and time them without the building of images, which the first one waits for."""
     for item in items:
-        if pathlib.Path(__file__).parent in item.path.parents:
+        if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.timeout(600, func_only=True))
+            if pytest_asyncio.is_async_test(item):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests were left out on this cluster."""
+    if not BREAKABLE:
+        why = "TUNING_SHARED is set" if SHARED else "the cluster is not that of tests/cluster/cluster"
+        terminalreporter.write_line(f"e2e: test_faults.py was not collected: {why}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Beside a test that failed: the operator's log, and what is in the test's namespace."""
+    report: Any = yield
+    ground = getattr(item, "funcargs", {}).get("ground")
+    if report.when == "call" and report.failed and ground is not None:
+        report.sections.append(("cluster", ground.evidence()))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -114,55 +139,60 @@ def helm(kubeconfig: str, server_version: tuple[int, int]) -> Tool:
 @pytest.fixture(scope="session")
 def images() -> Images:
     """The images, by name: images["tuning-operator"] is its reference."""
-    cluster, prefix = os.environ.get("TUNING_CLUSTER", ""), os.environ.get("TUNING_IMAGES", "").rstrip("/")
-    if not cluster and not prefix:
+    prefix = os.environ.get("TUNING_IMAGES", "").rstrip("/")
+    if not CLUSTER and not prefix:
         pytest.fail("neither TUNING_CLUSTER nor TUNING_IMAGES is set; see tests/e2e/conftest.py", pytrace=False)
-    return Images(cluster, prefix)
+    return Images(CLUSTER, prefix)
 
 
 @pytest.fixture(scope="session")
-def installed(kubectl: Tool, helm: Tool, images: Images) -> Iterator[str]:
-    """The product, installed through its chart alone; the value is its namespace. Uninstalled at the end."""
-    operator, sidecar = (images[name].rsplit(":", 1) for name in ("tuning-operator", "tuning-sidecar"))
-    values = {
-        "image.repository": operator[0],
-        "image.tag": operator[1],
-        "sidecar.image.repository": sidecar[0],
-        "sidecar.image.tag": sidecar[1],
-    }
-    settings = [f"--set={key}={value}" for key, value in values.items()]
-    chart = str(ROOT / "charts" / "tuning-operator")
-    place = ("--namespace", SYSTEM)
+def namespaces(kubectl: Tool, request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:
+    """A fresh namespace for each module of tests, under Pod Security `restricted`, by the module's name.
 
-    def uninstall() -> None:
-        helm("uninstall", RELEASE, *place, "--wait", "--ignore-not-found", check=False)
+    They are there before the product is installed, because on a shared cluster it is installed for them alone.
+    """
+    modules = {item.path.stem.removeprefix("test_") for item in request.session.items if HERE in item.path.parents}
+    run = uuid.uuid4().hex[:6]
+    made = {module: f"tuning-e2e-{run}-{module}" for module in sorted(modules)}
+    for name in made.values():
+        kubectl("create", "namespace", name)
+        kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    yield made
+    kubectl("delete", "namespace", *made.values(), "--ignore-not-found", "--timeout=120s")
 
-    uninstall()  # what a killed run left behind; its Pods would keep the image they began with
+
+@pytest.fixture(scope="session")
+def installation(
+    kubectl: Tool, helm: Tool, images: Images, namespaces: Mapping[str, str]
+) -> Iterator[Installation]:
+    """The product, installed through its chart alone. Uninstalled at the end."""
+    references = {name: images[name] for name in ("tuning-operator", "tuning-sidecar")}
+    made = Installation(kubectl, helm, ROOT / "charts" / "tuning-operator", references)
+    made.uninstall()  # what a killed run left behind; its Pods would keep the image they began with
     try:
-        # The CRDs may be there already: from the integration tests, or kept from an earlier release.
-        helm("install", RELEASE, chart, *place, "--create-namespace", "--take-ownership", *settings)
-        try:
-            kubectl("rollout", "status", f"deployment/{DEPLOYMENT}", "--namespace", SYSTEM, "--timeout=120s")
-        except AssertionError as error:
-            pytest.fail(f"the operator does not get ready: {error}\n{_evidence(kubectl)}", pytrace=False)
-        yield SYSTEM
+        made.install(namespaces.values() if SHARED else ())
+        yield made
     finally:
-        uninstall()
-        kubectl("delete", "namespace", SYSTEM, "--ignore-not-found", "--timeout=120s")
+        made.uninstall()
+        kubectl("delete", "namespace", made.namespace, "--ignore-not-found", "--timeout=120s")
 
 
-def _evidence(kubectl: Tool) -> str:
-    pods = kubectl("get", "pods", "--namespace", SYSTEM, "--output=wide", check=False)
-    logs = kubectl("logs", f"deployment/{DEPLOYMENT}", "--namespace", SYSTEM, "--tail=30", check=False)
-    events = kubectl("get", "events", "--namespace", SYSTEM, check=False)
-    return f"{pods}\n{logs}\n{events}"
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def api(kubeconfig: str) -> AsyncIterator[Client]:
+    """A client of the API server."""
+    async with await Client.connect(pathlib.Path(kubeconfig)) as client:
+        yield client
 
 
-@pytest.fixture
-def namespace(kubectl: Tool) -> Iterator[str]:
-    """A fresh namespace under Pod Security `restricted`; gone, with all that is in it, at the end."""
-    name = f"tuning-e2e-{uuid.uuid4().hex[:8]}"
-    kubectl("create", "namespace", name)
-    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    yield name
-    kubectl("delete", "namespace", name, "--timeout=120s")
+@pytest.fixture(scope="module")
+def ground(
+    api: Client,
+    kubectl: Tool,
+    installation: Installation,
+    images: Images,
+    namespaces: Mapping[str, str],
+    request: pytest.FixtureRequest,
+) -> Ground:
+    """The module's own namespace, served by the installed operator."""
+    namespace = namespaces[request.path.stem.removeprefix("test_")]
+    return Ground(api, kubectl, installation, namespace, images[grounds.IMAGE])

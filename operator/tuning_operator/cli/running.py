@@ -111,7 +111,7 @@ def _drawn(view: View) -> Iterator[None]:
 def _greet(view: View, snapshot: state.Snapshot, home: folder.Folder) -> None:
     limits, search = snapshot.job.spec.limits, snapshot.job.spec.search
     done = sum(item.is_finished() for item in snapshot.trials)
-    many = f"{limits.max_trials} trials" if limits.max_trials else "trials"
+    many = f"{limits.max_trials} trial{'s' * (limits.max_trials != 1)}" if limits.max_trials else "trials"
     begun = f", {done} of them done in earlier runs" if snapshot.trials else ""
     view.say(
         f"job {snapshot.job.name}: {many}, {limits.parallel_trials} at a time, {search.algorithm} search{begun}; "
@@ -142,11 +142,8 @@ async def _signals(job: runtime.Runtime, view: View) -> AsyncIterator[list[signa
 
 @contextlib.asynccontextmanager
 async def _warmed(search: worker.Worker) -> AsyncIterator[None]:
-    """Starts the search's process, out of reach of a terminal's Ctrl-C: it would end in a traceback while it starts."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Starts the search's process."""
     warming = asyncio.create_task(search.warm("tuning_operator.tuner.proposing"))
-    await asyncio.sleep(0)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         yield
     finally:

@@ -85,7 +85,7 @@ async def serve(api: client.Api, options: Options, stop: asyncio.Event) -> None:
         watch = asyncio.create_task(
             kopf.operator(
                 registry=watching.registry(api, known, queue),
-                settings=watching.settings(namespaced=bool(options.namespaces)),
+                settings=watching.settings(),
                 standalone=True,
                 clusterwide=not options.namespaces,
                 namespaces=options.namespaces,

@@ -155,12 +155,8 @@ class Reconciler:
             case actions.Suggest():
                 self._search(record.key, memory, snapshot, action)
                 return False
-            case actions.StartAttempt():
-                return memory.obstacle == "" and await self._start(record, memory, snapshot, action)
-            case actions.CreateTrial():
-                await self._hands.create_trial(record, snapshot.job, action)
-                memory.proposals.pop(action.proposal.number, None)
-                return True
+            case actions.StartAttempt() | actions.CreateTrial():
+                return memory.obstacle == "" and await self._make(record, memory, snapshot, action)
             case actions.RecordJob():
                 await self._hands.record_job(record, action.status)
                 memory.status_written = snapshot.now
@@ -177,16 +173,25 @@ class Reconciler:
                 await self._hands.announce(record, action)
                 return False
 
-    async def _start(
-        self, record: store.JobRecord, memory: Memory, snapshot: state.Snapshot, action: actions.StartAttempt
+    async def _make(
+        self,
+        record: store.JobRecord,
+        memory: Memory,
+        snapshot: state.Snapshot,
+        action: actions.StartAttempt | actions.CreateTrial,
     ) -> bool:
+        """Makes a Pod or a trial. A refusal is no error but an obstacle, told in the status, and tried again later."""
         try:
-            await self._hands.start(record, snapshot.job, action)
+            if isinstance(action, actions.StartAttempt):
+                await self._hands.start(record, snapshot.job, action)
+            else:
+                await self._hands.create_trial(record, snapshot.job, action)
+                memory.proposals.pop(action.proposal.number, None)
         except client.Refused as refusal:
-            reason = "QuotaExceeded" if refusal.over_quota else "PodRefused"
-            memory.obstacle = f"no new Pods: {reason}: {refusal.message}"
+            reason = "QuotaExceeded" if refusal.over_quota else "Refused"
+            memory.obstacle = f"nothing new is started: {reason}: {refusal.message}"
             memory.retry_at = snapshot.now + PATIENCE
-            log.warning("pod refused", extra={"job": record.key, "trial": action.trial.name, "why": refusal.message})
+            log.warning("the API server refused", extra={"job": record.key, "what": action.why, "why": refusal.message})
         return True
 
     def _search(self, key: store.Key, memory: Memory, snapshot: state.Snapshot, action: actions.Suggest) -> None:

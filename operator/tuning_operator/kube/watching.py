@@ -54,11 +54,12 @@ def registry(api: client.Api, known: store.Store, queue: workqueue.WorkQueue[sto
     return made
 
 
-def settings(*, namespaced: bool) -> kopf.OperatorSettings:
+def settings() -> kopf.OperatorSettings:
     """kopf's settings: nothing is posted or written by kopf itself, and every connection has its limits."""
     made = kopf.OperatorSettings()
     made.posting.enabled = False
-    made.scanning.disabled = namespaced
+    # Otherwise kopf follows all CRDs and namespaces of the cluster; ours are there before it starts, and stay.
+    made.scanning.disabled = True
     made.watching.label_selectors["v1", "pods"] = names.JOB_UID_LABEL
     made.watching.server_timeout = 300
     made.watching.chunk_size = 500

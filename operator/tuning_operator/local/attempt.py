@@ -27,7 +27,7 @@ WARDEN = (sys.executable, "-I", "-S", str(Path(__file__).with_name("warden.py"))
 POLL_SECONDS = 0.25
 POLL_BYTES = 128 * 1024
 """One bite of a metrics file; between two of them the event loop goes round."""
-DRAIN_SECONDS = 30.0
+DRAIN_SECONDS = 50.0
 """How long reading what a trial has left may take; what is unread then is said to be so."""
 CLEARANCE = datetime.timedelta(seconds=warden.CLEARANCE_SECONDS)
 

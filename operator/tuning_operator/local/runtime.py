@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
-import multiprocessing
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
@@ -144,9 +143,6 @@ class Runtime:
         for task in searching:
             task.cancel()
         self._worker.close()
-        # The search may be in the midst of a fit of many seconds, for which nobody waits any more.
-        for process in multiprocessing.active_children():
-            process.kill()
         for running in self._live.values():
             running.kill()
         await asyncio.gather(*searching, *self._live, return_exceptions=True)

@@ -77,15 +77,16 @@ def fit(kind: Estimator, seed: int, prior: Lesson, told: Lesson, pending: Points
 
     The kernel's hyperparameters are fitted to `prior` instead, an earlier part of the results: as long as it is the
     same, so are they, and a process that saw it before does not fit them again. Pending trials are told what the model
-    expects of them, which leaves the mean as it is and takes away the reason to look there again.
+    expects of them: that leaves the mean as it is, and only what is better than they promise counts as an improvement.
     """
+    points, targets = told
     with _threads.limit(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = _learn(kind, seed, prior, told)
         if pending:
-            lies = tuple(float(lie) for lie in model.predict(np.asarray(pending)))
-            model = _learn(kind, seed, prior, (told[0] + pending, told[1] + lies))
-    return Surrogate(model, min(told[1]))
+            targets += tuple(float(lie) for lie in model.predict(np.asarray(pending)))
+            model = _learn(kind, seed, prior, (points + pending, targets))
+    return Surrogate(model, min(targets))
 
 
 def _learn(kind: Estimator, seed: int, prior: Lesson, told: Lesson) -> Model:

@@ -49,22 +49,32 @@ class Worker:
             await self.run(_import, modules)
 
     def close(self) -> None:
-        """Ends the process."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        """Ends the process at once, whatever it is doing."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            processes = list((pool._processes or {}).values())
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.kill()
 
 
 def _pool() -> concurrent.futures.ProcessPoolExecutor:
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
     context = multiprocessing.get_context(START_METHOD)
-    return concurrent.futures.ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_follow_parent)
+    pool = concurrent.futures.ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_prepare)
+    # A Ctrl-C reaches the whole process group, also a child that is not yet prepared for it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        pool.submit(os.getpid)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pool
 
 
-def _follow_parent() -> None:
-    """Die when the parent does, however it dies: a killed parent cannot say goodbye."""
+def _prepare() -> None:
+    """One thread, no Ctrl-C, and no life beyond the parent's: a killed parent cannot say goodbye."""
+    os.environ.update(dict.fromkeys(THREADS, "1"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

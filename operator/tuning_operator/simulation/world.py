@@ -51,6 +51,14 @@ class Entry:
     """How many of them had not finished."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sight:
+    """A trial as it is seen, and until when, unless somebody acts."""
+
+    item: state.Trial
+    until: float
+
+
 class World:
     """One job and all that belongs to it. `now` is in seconds since `fates.EPOCH`."""
 
@@ -68,6 +76,7 @@ class World:
         self.history: list[Entry] = []
         self._script = script
         self._gate = gate
+        self._sights: dict[int, Sight] = {}
         self._plans: list[tuple[float, int, Callable[[World], None]]] = []
 
     def at(self, seconds: float, change: Callable[[World], None]) -> None:
@@ -76,9 +85,8 @@ class World:
 
     def next(self) -> float:
         """When something happens next of itself; `math.inf` if nothing does."""
-        turns = (turn for lives in self.lives.values() for life in lives.values() for turn in life.turns())
         planned = self._plans[0][0] if self._plans else math.inf
-        return min(planned, min((turn for turn in turns if turn > self.now), default=math.inf))
+        return min(planned, min((self._sight(number).until for number in self.trials), default=math.inf))
 
     def advance(self, seconds: float) -> None:
         """Lets time pass until that moment."""
@@ -100,14 +108,14 @@ class World:
 
     def delete_attempt(self, number: int) -> None:
         """Ends the newest attempt of a trial, as a user with kubectl would."""
-        lives = self.lives[number]
-        newest = lives[max(lives)]
-        lives[newest.number] = dataclasses.replace(newest, stopped=min(newest.stopped, self.now))
+        newest = self.lives[number][max(self.lives[number])]
+        self._live(number, dataclasses.replace(newest, stopped=min(newest.stopped, self.now)))
 
     def delete_trial(self, number: int) -> None:
         """Removes a trial and all that belongs to it, as a user with kubectl would."""
         del self.trials[number]
         self.lives.pop(number, None)
+        self._sights.pop(number, None)
 
     @property
     def owner(self) -> state.Job:
@@ -116,19 +124,30 @@ class World:
 
     def observe(self) -> tuple[state.Trial, ...]:
         """The trials as they are now, in order of number."""
-        return tuple(self._trial(number) for number in sorted(self.trials))
+        return tuple(self._sight(number).item for number in sorted(self.trials))
 
-    def _trial(self, number: int) -> state.Trial:
-        stored = self.trials[number]
-        lives = self.lives.get(number, {})
+    def _sight(self, number: int) -> Sight:
+        known = self._sights.get(number)
+        if known is None or known.until <= self.now:
+            known = self._sights[number] = self._look(number)
+        return known
+
+    def _look(self, number: int) -> Sight:
+        stored, lives = self.trials[number], self.lives.get(number, {})
         seen = [attempt for life in lives.values() if (attempt := life.at(self.now)) is not None]
-        return state.Trial(
+        turns = (turn for life in lives.values() for turn in life.turns() if turn > self.now)
+        item = state.Trial(
             name=f"{self.name}-{number}",
             uid=f"uid-{number}",
             spec=stored.spec,
             status=stored.status,
             attempt=max(seen, key=lambda attempt: attempt.number, default=None),
         )
+        return Sight(item, min(turns, default=math.inf))
+
+    def _live(self, number: int, life: fates.Life) -> None:
+        self.lives.setdefault(number, {})[life.number] = life
+        self._sights.pop(number, None)
 
     def create_trial(self, action: actions.CreateTrial) -> None:
         """Stores a trial; one that exists already stays as it is."""
@@ -143,34 +162,35 @@ class World:
 
     def start(self, action: actions.StartAttempt) -> None:
         """Starts an attempt; one that exists already stays as it is. Raises Refused."""
-        lives = self.lives.setdefault(action.trial.number, {})
-        existing = lives.get(action.number)
+        number = action.trial.number
+        existing = self.lives.get(number, {}).get(action.number)
         if existing is not None and existing.at(self.now) is not None:
             return
         if refusal := self._gate(self):
             raise Refused(refusal)
         self._note(action)
-        lives[action.number] = fates.Life(action.number, self._script(action.trial.number, action.number), self.now)
+        self._live(number, fates.Life(action.number, self._script(number, action.number), self.now))
 
     def stop(self, action: actions.StopAttempt) -> bool:
         """Asks for the end of the attempt; answers whether that is news."""
-        attempt = action.trial.attempt
-        life = self.lives.get(action.trial.number, {}).get(attempt.number) if attempt else None
+        life = self._life(action.trial)
         if life is None or life.stopped <= self.now:
             return False
         self._note(action)
-        self.lives[action.trial.number][life.number] = dataclasses.replace(life, stopped=self.now)
+        self._live(action.trial.number, dataclasses.replace(life, stopped=self.now))
         return True
 
     def collect(self, action: actions.Collect) -> bool:
-        """Tells the sidecar of the newest attempt that the process has ended; answers whether that is news."""
-        attempt = action.trial.attempt
-        life = self.lives.get(action.trial.number, {}).get(attempt.number) if attempt else None
+        """Tells the sidecar of the trial's attempt that the process has ended; answers whether that is news."""
+        life = self._life(action.trial)
         if life is None or life.told <= self.now:
             return False
         self._note(action)
-        self.lives[action.trial.number][life.number] = dataclasses.replace(life, told=self.now)
+        self._live(action.trial.number, dataclasses.replace(life, told=self.now))
         return True
+
+    def _life(self, item: state.Trial) -> fates.Life | None:
+        return self.lives.get(item.number, {}).get(item.attempt.number) if item.attempt else None
 
     def record_trial(self, action: actions.RecordTrial, version: int) -> None:
         """Writes a trial's status over the version that was read. Raises Conflict."""
@@ -180,6 +200,7 @@ class World:
         self._note(action)
         status = trial.TrialStatus.model_validate(_stored(action.status.to_wire()))
         self.trials[action.trial.number] = Stored(stored.spec, status, version + 1)
+        self._sights.pop(action.trial.number, None)
 
     def record_job(self, action: actions.RecordJob, version: int) -> None:
         """Writes the job's status over the version that was read. Raises Conflict."""

@@ -13,7 +13,10 @@ from tuning_operator.tuner import state
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Suggest:
-    """Find configurations for the trials `wanted`: (number, trials whose results it may use), in order of number."""
+    """Find configurations for the trials `wanted`: (number, trials whose results it may use), in order of number.
+
+    What is found takes the place of all earlier proposals: those knew of configurations that were never tried.
+    """
 
     wanted: tuple[tuple[int, frozenset[int]], ...]
     why: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,19 @@ def test_writes_leave_no_drafts(home: folder.Folder) -> None:
     home.write_trial(record(1))
     home.write_trial(record(1))
     assert [path.name for path in home.trial(1).iterdir()] == ["trial.json"]
+
+
+def test_file_is_on_the_disk_before_it_takes_the_old_ones_place(
+    home: folder.Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    home.write_trial(record(1))
+    assert synced == ["trial.new", "0001"]
 
 
 def test_trial_whose_first_write_was_cut_off_was_never_there(home: folder.Folder) -> None:

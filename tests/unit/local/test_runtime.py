@@ -314,8 +314,11 @@ async def test_search_that_cannot_work_ends_the_run_with_its_reason(tmp_path: Pa
 
 async def test_large_metrics_file_is_read_to_its_end(tmp_path: Path) -> None:
     script = "head -c 8000000 /dev/zero | tr '\\0' '\\n' > $TUNING_METRICS_FILE; " + bench.REPORT
-    done = await bench.run(tmp_path, bench.job(script, trials=1))
+    notes = bench.Notes()
+    done = await bench.run(tmp_path, bench.job(script, trials=1), notes)
     assert phases(done) == ["Succeeded"]
+    ended = [seen.trials[0].attempt for seen in notes.snapshots if seen.trials]
+    assert any(one is not None and one.draining for one in ended), "the time to read counts as the trial's own"
 
 
 async def test_nothing_is_left_running_when_a_run_breaks(tmp_path: Path) -> None:

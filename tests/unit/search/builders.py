@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -61,12 +62,11 @@ def done(number: int, configuration: Configuration, *values: float) -> Result:
 
 def bowl(configuration: Configuration) -> tuple[float, ...]:
     """An objective that any configuration has."""
-    return (
-        sum(
-            (float(value) - 0.3) ** 2 if isinstance(value, float) else float(len(str(value)))
-            for value in configuration.values()
-        ),
-    )
+    return (sum(_depth(value) for value in configuration.values()),)
+
+
+def _depth(value: int | float | str) -> float:
+    return math.atan(abs(value - 0.3)) if isinstance(value, float) else float(len(str(value)))
 
 
 def search(first: Request, trials: int, objective: Objective = bowl, parallel: int = 1) -> Iterator[request.Suggestion]:

@@ -17,7 +17,7 @@ from tuning_operator.simulation import fates, run, shell, world
 from tuning_operator.simulation.fates import Fate, Outcome
 from tuning_operator.tuner import actions, plan, report, state
 
-THOROUGH = hypothesis.settings(max_examples=40, deadline=None)
+THOROUGH = hypothesis.settings(max_examples=30, deadline=None)
 
 Change = Callable[[world.World], None]
 
