@@ -158,13 +158,11 @@ def namespaces(kubectl: Tool, request: pytest.FixtureRequest) -> Iterator[Mappin
         kubectl("create", "namespace", name)
         kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     yield made
-    kubectl("delete", "namespace", *made.values(), "--ignore-not-found", "--timeout=120s")
+    kubectl("delete", "namespace", *made.values(), "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture(scope="session")
-def installation(
-    kubectl: Tool, helm: Tool, images: Images, namespaces: Mapping[str, str]
-) -> Iterator[Installation]:
+def installation(kubectl: Tool, helm: Tool, images: Images, namespaces: Mapping[str, str]) -> Iterator[Installation]:
     """The product, installed through its chart alone. Uninstalled at the end."""
     references = {name: images[name] for name in ("tuning-operator", "tuning-sidecar")}
     made = Installation(kubectl, helm, ROOT / "charts" / "tuning-operator", references)

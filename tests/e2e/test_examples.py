@@ -71,7 +71,7 @@ async def test_configurations_keep_to_the_ranges_and_reach_the_containers(ground
             assert is_allowed(parameter, found[parameter["name"]]), (parameter, found)
         environment = {item["name"]: item.get("value", "") for item in pod["spec"]["containers"][0]["env"]}
         assert {key: value for key, value in environment.items() if key.startswith("HP_")} == {
-            f"HP_{key}": str(value) for key, value in found.items()
+            f"HP_{parameter['name']}": as_text(parameter, found[parameter["name"]]) for parameter in active
         }
         assert json.loads(environment["TUNING_PARAMETERS"]) == found
 
@@ -122,6 +122,11 @@ def is_allowed(parameter: Object, value: Any) -> bool:
     if parameter["type"] == "int" and (not isinstance(value, int) or (value - low) % (step or 1)):
         return False
     return bool(low <= value <= high)
+
+
+def as_text(parameter: Object, value: Any) -> str:
+    """How a container reads the value. In the API server's JSON, a whole number does not tell that it is a float."""
+    return str(float(value) if parameter["type"] == "float" else value)
 
 
 def run(command: list[str], folder: pathlib.Path, parameters: Object, metrics: pathlib.Path) -> list[Object]:

@@ -1,7 +1,8 @@
 """Crash exactness: whatever dies and whenever, the trials are those that would have run anyway, each once.
 
-The fake kubelet ends trials in lockstep, so that what a suggestion may know is the same in every run; the operators
-are real processes and really killed.
+In the run that nothing disturbs, the fake kubelet ends a trial only when the job has refilled after the one before.
+In the others trials end as soon as they can, in the same order, so that an operator that comes back finds several at
+once. The operators are real processes and really killed.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class Ground:
     proxy: audit.Proxy
     operators: zygote.Zygote
 
-    async def submit(self, trials: int, parallel: int) -> None:
-        """Applies the one job."""
-        self.kubelet.lockstep = Lockstep(parallel, trials)
+    async def submit(self, trials: int, parallel: int, *, calm: bool = False) -> None:
+        """Applies the one job; `calm` is for trials that wait for the job to refill before they end."""
+        self.kubelet.lockstep = Lockstep(parallel if calm else 0, trials)
         job = builders.job(
             "job", algorithm="bayesian", trials=trials, parallel=parallel, placement=self.kubelet.placement
         )
@@ -82,7 +83,7 @@ async def ground(
 async def undisturbed(ground: Ground, trials: int, parallel: int) -> Configurations:
     """What the job comes to when nothing happens to its operator."""
     await ground.operators.fork()
-    await ground.submit(trials, parallel)
+    await ground.submit(trials, parallel, calm=True)
     found = await ground.complete()
     ground.operators.kill()
     await ground.clear()

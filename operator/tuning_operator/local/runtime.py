@@ -192,7 +192,7 @@ class Runtime:
             case actions.CreateTrial():
                 spec = proposing.spec_of(action.proposal, snapshot.job)
                 self._store(folder.TrialRecord(spec=spec, status=trial.TrialStatus()))
-                self._proposals.pop(spec.number)
+                self._proposals.pop(spec.number, None)
                 return True
             case actions.StartAttempt():
                 self._start(snapshot.job, action)
@@ -252,7 +252,7 @@ class Runtime:
                 self._failure = SearchError(f"no configuration can be found: {error or type(error).__name__}")
         else:
             self._failed_searches = 0
-            self._proposals.update(proposing.proposals(action.wanted, answers))
+            self._proposals = proposing.proposals(action.wanted, answers)
             if len(answers) < len(action.wanted):
                 self._exhausted_at = action.wanted[len(answers)][0]
             if self._warming is None and (model := MODELS.get(self._spec.search.algorithm)):
