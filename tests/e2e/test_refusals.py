@@ -20,8 +20,12 @@ async def refusal(ground: Ground, job: Object) -> tuple[str, str]:
     name = job["metadata"]["name"]
     try:
         await ground.submit(job)
-    except RefusedError as refused:
-        assert refused.status == 422, refused
+    except RefusedError as error:
+        refused = error
+    else:
+        refused = None
+    if refused:
+        assert refused.reason == "Invalid", refused
         return "server", refused.message
     status = await ground.reaches(name, "Failed", 60)
     (failed,) = (item for item in status["conditions"] if item["type"] == "Failed")
@@ -94,7 +98,7 @@ BAD_TEMPLATES: dict[str, tuple[Object, str]] = {
     ),
     "bad-quantity": (
         {"spec": {"containers": [{"name": "trial", "image": "x", "resources": {"limits": {"memory": "lots"}}}]}},
-        "quantities must match",
+        "the text 'lots' is not an amount",
     ),
 }
 

@@ -15,10 +15,11 @@ import pathlib
 import signal
 import subprocess
 import sys
+from multiprocessing import connection
 from typing import Any
 
 from tuning_operator.kube import logs, operator
-from tuning_operator.search import worker
+from tuning_operator.search import child, worker
 
 
 class Zygote:
@@ -61,11 +62,22 @@ class Zygote:
         self._process.wait()
 
 
+def _fork_worker() -> worker.Child:
+    ours, theirs = connection.Pipe()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        child.main(theirs.fileno())
+        os._exit(0)
+    theirs.close()
+    return worker.Child(ours, lambda: os.kill(pid, signal.SIGKILL))
+
+
 def main() -> None:
     """Forks an operator for each line of the input. The kernel reaps them; the search's worker dies with its parent."""
     given: dict[str, Any] = json.loads(sys.argv[1])
     options = operator.Options(**{**given, "namespaces": tuple(given["namespaces"])})
-    worker.START_METHOD = "fork"
+    worker.start = _fork_worker
     for module in operator.WARM:
         importlib.import_module(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -17,11 +17,24 @@ SCALE_DOWN = 2.0**-64
 class Curve:
     """Takes one value after the other and gives a `Metric` at any time."""
 
-    __slots__ = ("_correction", "_scale", "_sum", "count", "first", "last", "last_step", "max", "min", "not_finite")
+    __slots__ = (
+        "_correction",
+        "_scale",
+        "_sum",
+        "count",
+        "diverged",
+        "first",
+        "last",
+        "last_step",
+        "max",
+        "min",
+        "not_finite",
+    )
 
     def __init__(self) -> None:
         self.count = 0
         self.not_finite = 0
+        self.diverged = False
         self.first = self.last = math.nan
         self.min, self.max = math.inf, -math.inf
         self.last_step: float | None = None
@@ -32,7 +45,9 @@ class Curve:
         """Take the next value; one that is not finite is only counted."""
         if value - value != 0.0:
             self.not_finite += 1
+            self.diverged = True
             return
+        self.diverged = False
         if not self.count:
             self.first = value
         self.count += 1
@@ -63,7 +78,7 @@ class Curve:
     def metric(self) -> Metric:
         """The statistics so far."""
         if not self.count:
-            return Metric(not_finite=self.not_finite)
+            return Metric(not_finite=self.not_finite, diverged=self.diverged)
         mean = (self._sum + self._correction) / self.count / self._scale
         return Metric(
             count=self.count,
@@ -75,4 +90,5 @@ class Curve:
             mean=min(max(mean, self.min), self.max),
             not_finite=self.not_finite,
             last_step=self.last_step,
+            diverged=self.diverged,
         )

@@ -36,6 +36,8 @@ class Metric:
     """How many values were NaN or infinite."""
     last_step: float | None = None
     """The step of the last finite value, where the trial named one."""
+    diverged: bool = False
+    """Whether the newest value was NaN or infinite."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +124,9 @@ def _shorten(text: str, limit: int) -> str:
 
 def _to_wire(metric: Metric) -> dict[str, Any]:
     return {
-        name: value for name, value in vars(metric).items() if value is not None and (value or name != "not_finite")
+        name: value
+        for name, value in vars(metric).items()
+        if value is not None and (value or name not in ("not_finite", "diverged"))
     }
 
 
@@ -163,4 +167,4 @@ def _metric(name: str, value: object) -> Metric:
         field: _value(f"{name}.{field}", wire.get(field))
         for field in ("first", "last", "min", "max", "mean", "last_step")
     }
-    return Metric(**counts, **values)  # type: ignore[arg-type]
+    return Metric(**counts, **values, diverged=wire.get("diverged") is True)  # type: ignore[arg-type]

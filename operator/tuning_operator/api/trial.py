@@ -121,6 +121,8 @@ class MetricSummary(base.Model):
     """How many values were NaN or infinite."""
     last_step: float | None = None
     """The step of the last value."""
+    diverged: bool = False
+    """Whether the newest value was NaN or infinite."""
 
 
 class TrialStatus(base.Model):
@@ -140,6 +142,8 @@ class TrialStatus(base.Model):
     """The curves in short."""
     values: dict[str, float] = {}
     """The objective values, by metric."""
+    waiting_since: datetime.datetime | None = None
+    """Since when it waits for what `reason` says."""
     start_time: datetime.datetime | None = None
     """When the trial's container first started."""
     completion_time: datetime.datetime | None = None

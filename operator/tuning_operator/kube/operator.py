@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 WORKERS = 8
 NATIVE_SIDECARS_SINCE = (1, 29)
 CRD_RETRY_SECONDS = 5.0
-WARM = ("tuning_operator.tuner.admission", "tuning_operator.tuner.proposing", "tuning_operator.search.bayesian")
+WARM = ("tuning_operator.tuner.admission", "tuning_operator.tuner.proposing", "tuning_operator.search.surrogate")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ async def serve(api: client.Api, options: Options, stop: asyncio.Event) -> None:
         workers.append(asyncio.create_task(sweeper.run()))
         watch = asyncio.create_task(
             kopf.operator(
-                registry=watching.registry(api, known, queue),
+                registry=watching.registry(api, known, queue, stop),
                 settings=watching.settings(),
                 standalone=True,
                 clusterwide=not options.namespaces,

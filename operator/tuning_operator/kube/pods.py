@@ -43,7 +43,6 @@ def attempt(pod: Mapping[str, Any]) -> state.Attempt:
         number=int(metadata.get("labels", {}).get(names.ATTEMPT_LABEL, "1")),
         phase=trial.AttemptPhase.RUNNING,
         node=(pod.get("spec") or {}).get("nodeName") or "",
-        waiting_since=_waiting_since(metadata, status),
         started=_time((ended or main.get("state", {}).get("running") or {}).get("startedAt")),
         ended=_time(ended.get("finishedAt")),
         exit_code=ended.get("exitCode"),
@@ -140,13 +139,6 @@ def _waiting(status: Status) -> tuple[str, str]:
         if waiting:
             routine = (str(waiting.get("reason") or ""), "")
     return routine
-
-
-def _waiting_since(metadata: Mapping[str, Any], status: Status) -> datetime.datetime | None:
-    for condition in status.get("conditions") or []:
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "True":
-            return _time(condition.get("lastTransitionTime"))
-    return _time(metadata.get("creationTimestamp"))
 
 
 def _deletion_asked(metadata: Mapping[str, Any]) -> datetime.datetime | None:

@@ -7,6 +7,7 @@ finalizer or writes annotations is used: an operator that is away or gone never 
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import Any
 
@@ -27,9 +28,15 @@ class Kind:
     forget: store.Take
 
 
-def registry(api: client.Api, known: store.Store, queue: workqueue.WorkQueue[store.Key]) -> kopf.OperatorRegistry:
-    """The handlers, joined to the store and the queue."""
+def registry(
+    api: client.Api, known: store.Store, queue: workqueue.WorkQueue[store.Key], stop: asyncio.Event
+) -> kopf.OperatorRegistry:
+    """The handlers, joined to the store and the queue. When kopf stops, `stop` is set."""
     made = kopf.OperatorRegistry()
+
+    async def stopping(**_: Any) -> None:
+        # kopf takes the signals for itself, and then waits five seconds for its own task that waits for the flag.
+        stop.set()
 
     async def login(**_: Any) -> kopf.ConnectionInfo:
         known = await api.credentials()
@@ -43,6 +50,7 @@ def registry(api: client.Api, known: store.Store, queue: workqueue.WorkQueue[sto
         )
 
     kopf.on.login(registry=made)(login)
+    kopf.on.cleanup(registry=made)(stopping)
     every_pod = {names.JOB_UID_LABEL: kopf.PRESENT}
     kinds = (
         Kind("tuningjobs", (job.GROUP, job.VERSION), {}, known.observe_job, known.forget_job),

@@ -75,7 +75,6 @@ class Life:
             number=self.number,
             phase=trial.AttemptPhase.RUNNING,
             node="node",
-            waiting_since=moment(self.born),
             started=moment(self._started) if now >= self._started else None,
             ended=moment(self._ended) if now >= self._ended else None,
             gone_by=moment(self.stopped + GRACE) if now >= self.stopped else None,

@@ -39,6 +39,8 @@ def _value(objective: job.Objective, observed: summary.Summary) -> float | Missi
         return Missing("ObjectiveNotReported", _not_reported(objective.metric, observed))
     if metric.count == 0 or (metric.not_finite and objective.from_ is job.From.MEAN):
         return Missing("ObjectiveNotFinite", f"{objective.metric} was NaN or infinite {metric.not_finite} time(s)")
+    if metric.diverged and objective.from_ is job.From.LAST:
+        return Missing("ObjectiveNotFinite", f"the last value of {objective.metric} is NaN or infinite")
     match objective.from_:
         case job.From.BEST:
             value = metric.max if objective.goal is job.Goal.MAXIMIZE else metric.min

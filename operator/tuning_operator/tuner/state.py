@@ -29,7 +29,6 @@ class Attempt:
     message: str = ""
     node: str = ""
     exit_code: int | None = None
-    waiting_since: datetime.datetime | None = None
     started: datetime.datetime | None = None
     ended: datetime.datetime | None = None
     gone_by: datetime.datetime | None = None

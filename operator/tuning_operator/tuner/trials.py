@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from tuning_operator.api import base, trial
 from tuning_operator.tuner import actions, results, state
 
+HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+"""Reasons for which a Pod waits that no waiting will mend."""
+
 PATIENCE = {
-    "InvalidImageName": datetime.timedelta(0),
-    "ErrImageNeverPull": datetime.timedelta(0),
     "ErrImagePull": datetime.timedelta(minutes=2),
     "ImagePullBackOff": datetime.timedelta(minutes=2),
     "ImageInspectError": datetime.timedelta(minutes=2),
@@ -97,8 +98,8 @@ def wake(item: state.Trial, around: Circumstances) -> datetime.datetime | None:
         return attempt.gone_by + REMOVAL_PATIENCE
     if attempt.draining and attempt.ended is not None:
         return attempt.ended + DRAIN_PATIENCE
-    if attempt.phase is trial.AttemptPhase.WAITING and attempt.waiting_since and attempt.reason in PATIENCE:
-        return attempt.waiting_since + PATIENCE[attempt.reason]
+    if attempt.phase is trial.AttemptPhase.WAITING:
+        return _given_up_at(item, attempt)
     limit = around.job.spec.trial.max_duration
     if attempt.started is not None and limit is not None:
         return attempt.started + base.parse_duration(limit)
@@ -160,11 +161,21 @@ def _drain(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> 
 
 
 def _wait(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
-    patience = PATIENCE.get(attempt.reason)
-    if patience is not None and around.now >= (attempt.waiting_since or around.now) + patience:
+    end = _given_up_at(item, attempt)
+    if attempt.reason in HOPELESS or (end is not None and around.now >= end):
         yield _finish(item, trial.TrialPhase.FAILED, attempt.reason, attempt.message, attempt, around)
     elif _tells(item, attempt):
-        yield actions.RecordTrial(item, _going(item, attempt), f"waits: {attempt.reason or 'to be started'}")
+        waits = _going(item, attempt).model_copy(update={"waiting_since": around.now})
+        yield actions.RecordTrial(item, waits, f"waits: {attempt.reason or 'to be started'}")
+
+
+def _given_up_at(item: state.Trial, attempt: state.Attempt) -> datetime.datetime | None:
+    """When an attempt that cannot start is given up: counted from when that was first recorded, as an image that takes
+    long to pull is no error until the kubelet says so.
+    """
+    patience, since = PATIENCE.get(attempt.reason), item.status.waiting_since
+    same = attempt.reason == item.status.reason or {attempt.reason, item.status.reason} <= PULL
+    return since + patience if patience is not None and since is not None and same else None
 
 
 def _tells(item: state.Trial, attempt: state.Attempt) -> bool:
@@ -238,6 +249,7 @@ def _pending(item: state.Trial, attempt: state.Attempt) -> trial.TrialStatus:
             "reason": "" if attempt.reason in ROUTINE else attempt.reason,
             "message": attempt.message,
             "attempts": _attempts(item, attempt),
+            "waiting_since": None,
         }
     )
 

@@ -140,14 +140,6 @@ def test_a_message_that_is_no_summary_is_no_result(message: str) -> None:
     assert (attempt.phase, attempt.reason) == (AttemptPhase.LOST, "SidecarLost")
 
 
-def test_it_waits_since_it_was_scheduled() -> None:
-    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": END}
-    assert (
-        pods.attempt(pod(waiting("ErrImagePull"), conditions=[scheduled])).waiting_since
-        == pods.attempt(pod(ended(), running())).ended
-    )
-
-
 PIECES = strategies.sampled_from([running(), waiting("ErrImagePull"), ended(), ended(1), ended(137, "OOMKilled"), {}])
 
 

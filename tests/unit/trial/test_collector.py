@@ -85,7 +85,7 @@ def test_metrics_are_found_in_a_line(path: pathlib.Path, kind: str, text: str, e
 def test_values_that_are_not_finite_are_counted_and_named(path: pathlib.Path, text: str, not_finite: int) -> None:
     path.write_text(text)
     summary = collect(path)
-    assert summary.metrics["loss"] == Metric(not_finite=not_finite)
+    assert summary.metrics["loss"] == Metric(not_finite=not_finite, diverged=True)
     assert summary.problem == f"metric loss was never finite: all {not_finite} values are NaN or infinite"
 
 
@@ -99,7 +99,7 @@ def test_a_nan_does_not_spoil_the_curve(path: pathlib.Path) -> None:
     path.write_text(
         line(loss=2, step=1) + line(loss=math.nan, step=2) + line(loss=1, step=3) + line(loss=math.inf, step=4)
     )
-    assert collect(path).metrics["loss"] == Metric(2, 2.0, 1.0, 1.0, 2.0, 1.5, 2, 3.0)
+    assert collect(path).metrics["loss"] == Metric(2, 2.0, 1.0, 1.0, 2.0, 1.5, 2, 3.0, diverged=True)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def ago(seconds: float) -> datetime.datetime:
 
 def attempt(phase: str = "Running", number: int = 1, **fields: Any) -> state.Attempt:
     """An attempt as observed; one that runs began ten seconds ago."""
-    times: dict[str, Any] = {"waiting_since": ago(20)}
+    times: dict[str, Any] = {}
     if phase != "Waiting":
         times["started"] = ago(10)
     if phase in ("Succeeded", "Failed", "Lost"):

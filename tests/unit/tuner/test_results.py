@@ -55,9 +55,12 @@ def test_why_there_is_no_value(observed: summary.Summary | None, reason: str, me
     assert message in missing.message
 
 
-@pytest.mark.parametrize(("wanted", "finite"), [("best", True), ("last", True), ("mean", False)])
-def test_one_nan_among_values_spoils_only_the_mean(wanted: str, finite: bool) -> None:
-    curve = summary.Metric(count=1, first=0.5, last=0.5, min=0.5, max=0.5, mean=0.5, not_finite=1)
+@pytest.mark.parametrize(
+    ("wanted", "diverged", "finite"),
+    [("best", False, True), ("best", True, True), ("last", False, True), ("last", True, False), ("mean", False, False)],
+)
+def test_a_nan_spoils_the_mean_and_at_the_end_the_last_value(wanted: str, diverged: bool, finite: bool) -> None:
+    curve = summary.Metric(count=1, first=0.5, last=0.5, min=0.5, max=0.5, mean=0.5, not_finite=1, diverged=diverged)
     value = results.evaluate([objective(**{"from": wanted})], summary.Summary({"accuracy": curve}))
     assert (value == {"accuracy": 0.5}) is finite
 

@@ -47,7 +47,7 @@ def after_loss(**fields: Any) -> state.Trial:
         pytest.param(one(seen=attempt("Waiting")), [], id="waits as all do: left alone"),
         pytest.param(one(seen=attempt("Waiting", reason="ContainerCreating")), [], id="image is pulled: left alone"),
         pytest.param(
-            one(seen=attempt("Waiting", reason="Unschedulable", waiting_since=ago(1e6))),
+            one(seen=attempt("Waiting", reason="Unschedulable")),
             ["record job-0 Pending Unschedulable"],
             id="no room: said, and waited for without end",
         ),
@@ -266,7 +266,7 @@ def test_a_trial_that_ended_with_the_job_leaves_no_attempt_that_seems_to_run() -
     ],
 )
 def test_patience_with_an_attempt_that_cannot_start(reason: str, seconds: int, fails: bool) -> None:
-    waits = one(reason=reason, seen=attempt("Waiting", reason=reason, message="told so", waiting_since=ago(seconds)))
+    waits = one(reason=reason, waiting_since=ago(seconds), seen=attempt("Waiting", reason=reason, message="told so"))
     assert step(waits) == ([f"record job-0 Failed {reason}"] if fails else [])
     expected = None if fails or seconds > 1000 else ago(seconds) + trials.PATIENCE[reason]
     assert fails or trials.wake(waits, around()) == expected
@@ -276,7 +276,7 @@ def test_patience_with_an_attempt_that_cannot_start(reason: str, seconds: int, f
     ("seconds", "wanted"), [(3599, []), (3600, ["record job-0 Failed DeadlineExceeded"])], ids=["just under", "reached"]
 )
 def test_the_deadline_of_a_trial_counts_from_the_start_of_its_container(seconds: int, wanted: list[str]) -> None:
-    slow = one(phase="Running", seen=attempt(started=ago(seconds), waiting_since=ago(99_999)))
+    slow = one(phase="Running", seen=attempt(started=ago(seconds)))
     assert step(slow, trial={"maxDuration": "1h"}) == wanted
     assert trials.wake(slow, around(trial={"maxDuration": "1h"})) == ago(seconds - 3600)
 
