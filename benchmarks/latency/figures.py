@@ -15,15 +15,16 @@ Figures = dict[str, Any]
 
 STEPS = {
     "noticed": (Stage.ENDED, Stage.RECORDING),
-    "recorded_and_suggested": (Stage.RECORDING, Stage.CREATING),
+    "recorded": (Stage.RECORDING, Stage.RECORDED),
+    "suggested": (Stage.RECORDED, Stage.CREATING),
     "trial_created": (Stage.CREATING, Stage.CREATED),
     "pod_requested": (Stage.CREATED, Stage.STARTING),
     "pod_created": (Stage.STARTING, Stage.STARTED),
 }
-"""Where the time of a refill goes: from one stage to the next. Until RECORDING it is the trial that has ended that goes
+"""Where the time of a refill goes: from one stage to the next. Until RECORDED it is the trial that has ended that goes
 through them, then the one that takes its place."""
 
-OF_THE_ENDED = frozenset({Stage.PROCESS_ENDED, Stage.ENDED, Stage.RECORDING})
+OF_THE_ENDED = frozenset({Stage.PROCESS_ENDED, Stage.ENDED, Stage.RECORDING, Stage.RECORDED})
 
 
 def first_pods(moments: Moments, trials: Mapping[str, str]) -> list[float]:

@@ -133,8 +133,7 @@ def _is_established(definition: dict[str, Any]) -> bool:
 
 def _role(one: psutil.Process) -> str:
     words = " ".join(one.cmdline())
-    roles = {"resource_tracker": "multiprocessing's tracker", "spawn_main": "search worker"}
-    return next((role for word, role in roles.items() if word in words), "operator")
+    return "search" if "search import child" in words else "operator"
 
 
 def _mib(size: int) -> float:

@@ -41,6 +41,8 @@ class Stage(enum.StrEnum):
     """The Pod's status says that all its containers have, so the result is there."""
     RECORDING = "recording"
     """The call that records the trial's end has come."""
+    RECORDED = "recorded"
+    """The trial's status says so."""
 
 
 Moments = Mapping[tuple[Stage, str], datetime.datetime]
@@ -97,6 +99,8 @@ def stages(kind: str, body: Mapping[str, Any]) -> Iterator[tuple[Stage, str]]:
             yield Stage.COMPLETE, name
         case "TuningTrial":
             yield Stage.CREATED, name
+            if status.get("phase") in FINISHED:
+                yield Stage.RECORDED, name
         case "Pod":
             trial = body["metadata"]["ownerReferences"][0]["name"]
             yield Stage.STARTED, trial

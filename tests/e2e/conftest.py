@@ -14,58 +14,23 @@ from __future__ import annotations
 
 import os
 import pathlib
-import subprocess
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 
 import pytest
 import pytest_asyncio
 import yaml
 
+from tests.e2e import cluster
 from tests.e2e import ground as grounds
+from tests.e2e.cluster import Images, Tool
 from tests.e2e.ground import Ground
-from tests.e2e.installation import Installation, Tool
+from tests.e2e.installation import Installation
 from tests.integration.client import Client
 
 HERE = pathlib.Path(__file__).parent
-ROOT = HERE.parents[1]
-CLUSTER = os.environ.get("TUNING_CLUSTER", "")
-SHARED = bool(os.environ.get("TUNING_SHARED"))
-BREAKABLE = not SHARED and CLUSTER != "" and pathlib.Path(CLUSTER).resolve() == ROOT / "tests" / "cluster" / "cluster"
 
-collect_ignore = [] if BREAKABLE else ["test_faults.py"]
-
-
-class Images:
-    """The images of this working tree by name, each built and loaded into the nodes when a test first asks for it."""
-
-    def __init__(self, cluster: str, prefix: str) -> None:
-        self._cluster = cluster
-        self._prefix = prefix
-        self._ready: dict[str, str] = {}
-
-    def __getitem__(self, name: str) -> str:
-        """Reference of `tuning-operator`, `tuning-sidecar` or an example's `tuning-example-NAME`."""
-        if name not in self._ready:
-            self._ready[name] = f"{self._prefix}/{name}:dev" if self._prefix else self._build(name)
-        return self._ready[name]
-
-    def _build(self, name: str) -> str:
-        reference = f"localhost/{name}:dev"
-        context, dockerfile = {
-            "tuning-operator": (".", "Dockerfile"),
-            "tuning-sidecar": ("trial_image", "trial_image/Dockerfile"),
-        }.get(name, (".", f"examples/{name.removeprefix('tuning-example-')}/Dockerfile"))
-        _run([self._cluster, "image", reference, context, dockerfile])
-        return reference
-
-
-def _run(command: list[str], stdin: str | None = None, check: bool = True) -> str:
-    done = subprocess.run(command, cwd=ROOT, input=stdin or "", capture_output=True, text=True, check=False)
-    if check and done.returncode:
-        raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
+collect_ignore = [] if cluster.BREAKABLE else ["test_faults.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -80,15 +45,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which tests were left out on this cluster."""
-    if not BREAKABLE:
-        why = "TUNING_SHARED is set" if SHARED else "the cluster is not that of tests/cluster/cluster"
+    if not cluster.BREAKABLE:
+        why = "TUNING_SHARED is set" if cluster.SHARED else "the cluster is not that of tests/cluster/cluster"
         terminalreporter.write_line(f"e2e: test_faults.py was not collected: {why}")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Beside a test that failed: the operator's log, and what is in the test's namespace."""
-    report: Any = yield
+    report = yield
     ground = getattr(item, "funcargs", {}).get("ground")
     if report.when == "call" and report.failed and ground is not None:
         report.sections.append(("cluster", ground.evidence()))
@@ -109,7 +74,7 @@ def kubectl(kubeconfig: str) -> Tool:
     """kubectl against the cluster."""
 
     def kubectl(*arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        return _run(["kubectl", "--kubeconfig", kubeconfig, *arguments], stdin, check)
+        return cluster.run(["kubectl", "--kubeconfig", kubeconfig, *arguments], stdin, check)
 
     return kubectl
 
@@ -124,14 +89,14 @@ def server_version(kubectl: Tool) -> tuple[int, int]:
 @pytest.fixture(scope="session")
 def helm(kubeconfig: str, server_version: tuple[int, int]) -> Tool:
     """helm against the cluster."""
-    four = _run(["helm", "version", "--short"]).startswith("v4")
+    four = cluster.run(["helm", "version", "--short"]).startswith("v4")
     # Helm 4 applies on the server's side and validates by OpenAPI v3: servers before 1.25 have neither as it wants them.
     legacy = server_version < (1, 25)
 
     def helm(*arguments: str, stdin: str | None = None, check: bool = True) -> str:
         flags = ["--disable-openapi-validation"] if legacy and arguments[0] in ("install", "upgrade") else []
         flags += ["--server-side=false"] if flags and four else []
-        return _run(["helm", "--kubeconfig", kubeconfig, *arguments, *flags], stdin, check)
+        return cluster.run(["helm", "--kubeconfig", kubeconfig, *arguments, *flags], stdin, check)
 
     return helm
 
@@ -139,10 +104,9 @@ def helm(kubeconfig: str, server_version: tuple[int, int]) -> Tool:
 @pytest.fixture(scope="session")
 def images() -> Images:
     """The images, by name: images["tuning-operator"] is its reference."""
-    prefix = os.environ.get("TUNING_IMAGES", "").rstrip("/")
-    if not CLUSTER and not prefix:
+    if not cluster.SCRIPT and not cluster.REGISTRY:
         pytest.fail("neither TUNING_CLUSTER nor TUNING_IMAGES is set; see tests/e2e/conftest.py", pytrace=False)
-    return Images(CLUSTER, prefix)
+    return Images()
 
 
 @pytest.fixture(scope="session")
@@ -165,10 +129,10 @@ def namespaces(kubectl: Tool, request: pytest.FixtureRequest) -> Iterator[Mappin
 def installation(kubectl: Tool, helm: Tool, images: Images, namespaces: Mapping[str, str]) -> Iterator[Installation]:
     """The product, installed through its chart alone. Uninstalled at the end."""
     references = {name: images[name] for name in ("tuning-operator", "tuning-sidecar")}
-    made = Installation(kubectl, helm, ROOT / "charts" / "tuning-operator", references)
+    made = Installation(kubectl, helm, cluster.ROOT / "charts" / "tuning-operator", references)
     made.uninstall()  # what a killed run left behind; its Pods would keep the image they began with
     try:
-        made.install(namespaces.values() if SHARED else ())
+        made.install(namespaces.values() if cluster.SHARED else ())
         yield made
     finally:
         made.uninstall()

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests import builders
-from tests.e2e.installation import Installation, Tool
+from tests.e2e.cluster import Tool
+from tests.e2e.installation import Installation
 from tests.integration.client import Client
 
 Object = dict[str, Any]

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Any
 
 import pytest
 
+from tests.e2e.cluster import Tool
+
 READY = "--timeout=120s"
-
-
-class Tool(Protocol):
-    """A command-line tool that runs against the cluster and returns what it prints."""
-
-    def __call__(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        """Run it; AssertionError with its own words when it fails, unless `check` is false."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +47,9 @@ class Installation:
             pytest.fail(f"the operator does not get ready: {error}\n{self.evidence()}", pytrace=False)
 
     def uninstall(self) -> None:
-        """Removes the release, if there is one, and waits until its objects are gone."""
+        """Removes the release, if there is one, and waits until its objects and the operator itself are gone."""
         self.helm("uninstall", self.release, *self._place, "--wait", "--ignore-not-found", check=False)
+        self._gone()
 
     def ready(self) -> None:
         """Waits until as many operators are ready as are wanted."""
@@ -64,11 +61,15 @@ class Installation:
         if replicas:
             self.ready()
         else:
-            self.kubectl("wait", "pods", *self._place, *self._selector, "--for=delete", READY)
+            self._gone()
 
-    def pod(self, field: str = "{.items[0].metadata.name}") -> str:
-        """A field of the operator's Pod, as a JSONPath template from the list of its Pods; by default its name."""
-        return self.kubectl("get", "pods", *self._place, *self._selector, f"--output=jsonpath={field}")
+    def _gone(self) -> None:
+        self.kubectl("wait", "pods", *self._place, *self._selector, "--for=delete", READY)
+
+    def objects(self, kind: str) -> dict[str, Any]:
+        """The list of the release's objects of a kind in its namespace."""
+        found: dict[str, Any] = json.loads(self.kubectl("get", kind, *self._place, *self._selector, "--output=json"))
+        return found
 
     def log(self, lines: int = 60) -> str:
         """The end of the operator's log."""
@@ -94,5 +95,4 @@ class Installation:
         for key, image in keys.items():
             repository, _, tag = self.images[image].rpartition(":")
             values += [f"{key}.repository={repository}", f"{key}.tag={tag}"]
-        values += [f"namespaces={{{','.join(namespaces)}}}"]
-        return [f"--set={value}" for value in values]
+        return [f"--set={value}" for value in values] + [f"--set-json=namespaces={json.dumps(list(namespaces))}"]

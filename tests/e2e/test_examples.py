@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from tests.e2e.conftest import ROOT, Images
+from tests.e2e.cluster import ROOT, Images
 from tests.e2e.ground import Ground, Object, container_state, label
 
 EXAMPLES = {"hello": 10, "digits-svm": 10, "breast-cancer": 6, "digits-pytorch": 4}

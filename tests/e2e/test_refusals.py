@@ -18,13 +18,12 @@ from tests.integration.client import RefusedError
 async def refusal(ground: Ground, job: Object) -> tuple[str, str]:
     """Who refuses a job, and what is said. Fails when the job begins."""
     name = job["metadata"]["name"]
+    refused: RefusedError | None = None
     try:
         await ground.submit(job)
     except RefusedError as error:
         refused = error
-    else:
-        refused = None
-    if refused:
+    if refused is not None:
         assert refused.reason == "Invalid", refused
         return "server", refused.message
     status = await ground.reaches(name, "Failed", 60)

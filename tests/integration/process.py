@@ -67,18 +67,30 @@ class Operator:
         self._process.wait()
         self._process = None
 
-    async def stop(self) -> int:
-        """SIGTERM, as at a rolling update; its exit code. Fails when it has not ended within 15 seconds."""
+    async def said(self, text: str, seconds: float = 30) -> None:
+        """Returns when its log has this text; fails with the log after `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                while text not in self.log():
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"{text!r} was not said within {seconds} s:\n{self.log()}") from None
+
+    async def ended(self, seconds: float = STOP_SECONDS) -> int:
+        """The exit code with which it has ended by itself; fails after `seconds`."""
+        assert self._process is not None, "the operator does not run"
+        return await asyncio.to_thread(self._process.wait, seconds)
+
+    async def stop(self, seconds: float = STOP_SECONDS) -> int:
+        """SIGTERM, as at a rolling update; its exit code. Fails when it has not ended within `seconds`."""
         assert self._process is not None, "the operator does not run"
         process = self._process
         process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.to_thread(process.wait, STOP_SECONDS)
+            await asyncio.to_thread(process.wait, seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(
-                f"the operator did not stop within {STOP_SECONDS} s of SIGTERM:\n{self.log()}"
-            ) from None
+            raise AssertionError(f"the operator did not stop within {seconds} s of SIGTERM:\n{self.log()}") from None
         self._process = None
         return process.returncode
 

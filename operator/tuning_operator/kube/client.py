@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
+import yaml
 from kubernetes.aio import client, config
 
 from tuning_operator import __version__
@@ -19,6 +20,7 @@ from tuning_operator import __version__
 Object = dict[str, Any]
 
 JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
 TIMEOUT_SECONDS = 30.0
 PAGE = 500
 
@@ -33,6 +35,10 @@ class ApiError(Exception):
         super().__init__(f"{status} {reason}: {message}")
 
 
+class Unconfigured(Exception):
+    """Nothing tells how to reach an API server, or what tells it cannot be read."""
+
+
 class Conflict(ApiError):
     """The object was changed in the meantime, or exists already (409)."""
 
@@ -42,15 +48,43 @@ class NotFound(ApiError):
 
 
 class Refused(ApiError):
-    """The object may not exist as it is: forbidden, invalid or malformed (400, 403, 422)."""
+    """The object may not exist as it is, or not now: forbidden, invalid or malformed (400, 403, 422)."""
 
     @property
-    def over_quota(self) -> bool:
-        """Whether only a ResourceQuota is in the way, which passes by itself."""
-        return self.status == 403 and "exceeded quota" in self.message
+    def circumstance(self) -> str:
+        """What is in the way although the object may be sound, in one word; empty if the object itself is refused."""
+        return next((word for part, word in CIRCUMSTANCES.items() if part in self.message), "")
 
 
-_ERRORS: Mapping[int, type[ApiError]] = {400: Refused, 403: Refused, 404: NotFound, 409: Conflict, 422: Refused}
+CIRCUMSTANCES: Mapping[str, str] = {
+    "exceeded quota": "QuotaExceeded",
+    "cannot create resource": "OperatorNotAllowed",
+    "error looking up service account": "ServiceAccountMissing",
+    "No API token found for service account": "ServiceAccountMissing",
+    "it is being terminated": "NamespaceTerminating",
+    "does not support dry run": "DryRunNotSupported",
+}
+"""Parts of the API server's messages that tell a refusal which others can lift without touching the object.
+
+From Kubernetes' plugin/pkg/admission/{resourcequota,serviceaccount}, its RBAC authorizer, and
+apiserver/pkg/admission/plugin/{namespace/lifecycle,webhook/errors}.
+"""
+
+
+class Failing(ApiError):
+    """The API server, or a webhook that it has to ask, does not do its work (500)."""
+
+
+_ERRORS: Mapping[int, type[ApiError]] = {
+    **dict.fromkeys((400, 403, 422), Refused),
+    404: NotFound,
+    409: Conflict,
+    500: Failing,
+}
+
+
+_UNREADABLE = (config.ConfigException, yaml.YAMLError, OSError, ValueError, LookupError, TypeError, AttributeError)
+"""What the library raises for a kubeconfig that is missing, no YAML, of a wrong shape, or with broken certificates."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,16 +110,21 @@ class Api:
     async def connect(cls) -> Api:
         """Connects with the Pod's service account inside a cluster, with the kubeconfig outside.
 
-        Raises kubernetes' ConfigException when there is neither.
+        Raises Unconfigured when there is neither.
         """
         configuration = client.Configuration()
         try:
             config.load_incluster_config(client_configuration=configuration)
             in_cluster = True
         except config.ConfigException:
-            await config.load_kube_config(client_configuration=configuration)
             in_cluster = False
-        transport = client.ApiClient(configuration)
+        try:
+            if not in_cluster:
+                await config.load_kube_config(client_configuration=configuration)
+            transport = client.ApiClient(configuration)
+        except _UNREADABLE as error:
+            mend = "set KUBECONFIG to a kubeconfig that kubectl accepts, or run inside a cluster"
+            raise Unconfigured(f"no API server is configured: {' '.join(str(error).split())}; {mend}") from error
         transport.user_agent = f"tuning-operator/{__version__}"
         return cls(transport, in_cluster=in_cluster)
 
@@ -122,6 +161,10 @@ class Api:
             {"op": "add", "path": "/status", "value": status},
         ]
         return await self._call("PATCH", f"{path}/status", {}, patch, JSON_PATCH)
+
+    async def merge(self, path: str, change: Object) -> Object:
+        """Merges `change` into an object."""
+        return await self._call("PATCH", path, {}, change, MERGE_PATCH)
 
     async def delete(self, path: str, uid: str) -> Object:
         """DELETE of exactly the object with this uid."""

@@ -7,6 +7,8 @@ import logging
 import sys
 from typing import Any
 
+log = logging.getLogger("tuning_operator")
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 

@@ -14,7 +14,12 @@ from typing import Annotated
 
 import typer
 
-application = typer.Typer(add_completion=False, no_args_is_help=True, help="The tuning operator for Kubernetes.")
+application = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The tuning operator for Kubernetes.",
+)
 
 
 @application.callback()
@@ -33,10 +38,11 @@ def run(
     ready_file: Annotated[pathlib.Path | None, typer.Option(help="File to touch when all caches are filled.")] = None,
 ) -> None:
     """Watch TuningJobs and run their trials as Pods."""
-    from tuning_operator.kube import logs, operator
+    from tuning_operator.kube import client, logs, operator
 
-    if log_format not in ("json", "text"):
-        raise typer.BadParameter("json or text", param_hint="--log-format")
+    _one_of("--log-format", log_format, "json", "text")
+    _one_of("--sidecar-mode", sidecar_mode, "auto", "native", "classic")
+    _one_of("--sidecar-access", sidecar_access, "auto", "direct", "proxy")
     logs.configure(log_format)
     options = operator.Options(
         sidecar_image=sidecar_image,
@@ -46,7 +52,19 @@ def run(
         port=port,
         ready_file=ready_file,
     )
-    asyncio.run(operator.run(options))
+    try:
+        asyncio.run(operator.run(options))
+    except client.Unconfigured as error:
+        logs.log.error(str(error))
+        raise typer.Exit(2) from None
+    except operator.Broken as error:
+        logs.log.error(str(error), exc_info=error.__cause__)
+        raise typer.Exit(1) from None
+
+
+def _one_of(option: str, given: str, *allowed: str) -> None:
+    if given not in allowed:
+        raise typer.BadParameter(f"{given!r} is none of {', '.join(allowed)}", param_hint=option)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,7 +9,8 @@ import datetime
 import logging
 import pathlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import kopf
 
@@ -28,11 +29,14 @@ from tuning_operator.kube import (
 )
 from tuning_operator.search import worker
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 WORKERS = 8
 NATIVE_SIDECARS_SINCE = (1, 29)
-CRD_RETRY_SECONDS = 5.0
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.5, 5.0
+KINDS = frozenset({"tuningjobs", "tuningjobs/status", "tuningtrials", "tuningtrials/status"})
 WARM = ("tuning_operator.tuner.admission", "tuning_operator.tuner.proposing", "tuning_operator.search.surrogate")
 
 
@@ -48,27 +52,30 @@ class Options:
     ready_file: pathlib.Path | None = None
 
 
+class Broken(Exception):
+    """The operator cannot go on; a fresh process may."""
+
+
 async def run(options: Options) -> None:
-    """Runs the operator until SIGTERM or SIGINT."""
+    """Runs the operator until SIGTERM or SIGINT. Raises client.Unconfigured, or Broken."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _heed(stop)
     api = await client.Api.connect()
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(api.close)
-        if not await _served(api, stop):
-            return
-        await serve(api, options, stop)
+        if await _until(stop, _served(api)):
+            await serve(api, options, stop)
 
 
 async def serve(api: client.Api, options: Options, stop: asyncio.Event) -> None:
-    """Watches and reconciles until `stop` is set."""
+    """Watches and reconciles until `stop` is set. Raises Broken when something ends that should not."""
     queue: workqueue.WorkQueue[store.Key] = workqueue.WorkQueue()
     known = store.Store()
     async with contextlib.AsyncExitStack() as stack:
         search = worker.Worker()
         stack.callback(search.close)
         warming = asyncio.create_task(search.warm(*WARM))
+        stack.push_async_callback(_cancel, warming)
         reach = sidecars.Sidecars(api, _access(options, api))
         stack.push_async_callback(reach.close)
         sidecar = render.Sidecar(options.sidecar_image, await _mode(options, api))
@@ -78,28 +85,66 @@ async def serve(api: client.Api, options: Options, stop: asyncio.Event) -> None:
         stack.push_async_callback(look.close)
         stack.callback(queue.close)
         sweeper = sweeping.Sweeper(api, known, queue, options.namespaces)
-        runner = await health.Health(queue, sweeper.complete.is_set).serve(options.port)
-        stack.push_async_callback(runner.cleanup)
-        workers = [asyncio.create_task(queue.run(look.look, _failed)) for _ in range(WORKERS)]
-        workers.append(asyncio.create_task(sweeper.run()))
-        watch = asyncio.create_task(
-            kopf.operator(
-                registry=watching.registry(api, known, queue, stop),
-                settings=watching.settings(),
-                standalone=True,
-                clusterwide=not options.namespaces,
-                namespaces=options.namespaces,
-                stop_flag=stop,
-            )
-        )
+        await _listen(health.Health(queue, sweeper.complete.is_set), options.port, stack)
+        tasks = await _watch(watching.registry(api, known, queue), options, stop)
+        tasks += [asyncio.create_task(queue.run(look.look, _failed), name="worker") for _ in range(WORKERS)]
+        tasks.append(asyncio.create_task(sweeper.run(), name="sweeper"))
+        stack.push_async_callback(_cancel, *tasks)
         log.info("operator started", extra={"sidecar_mode": sidecar.mode, "in_cluster": api.in_cluster})
         async with _announcing(sweeper.complete, options.ready_file):
-            await asyncio.wait([watch, *workers], return_when=asyncio.FIRST_COMPLETED)
-        for task in (*workers, warming):
-            task.cancel()
-        await asyncio.gather(*workers, warming, return_exceptions=True)
-        stop.set()
-        await watch
+            await _until(stop, asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
+        log.info("operator stops")
+    _check(tasks)
+    if not stop.is_set():
+        raise Broken("the watch has ended")
+
+
+async def _watch(registry: kopf.OperatorRegistry, options: Options, stop: asyncio.Event) -> list[asyncio.Task[Any]]:
+    """Starts kopf. Its own way to run would, at the end, wait for all tasks of the event loop, also for ours."""
+    tasks = await kopf.spawn_tasks(
+        registry=registry,
+        settings=watching.settings(),
+        standalone=True,
+        clusterwide=not options.namespaces,
+        namespaces=options.namespaces,
+    )
+    _heed(stop)  # kopf has taken the signals for itself
+    return list(tasks)
+
+
+def _heed(stop: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Does the work; None if `stop` is set before it is done."""
+    working, stopped = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        await _cancel(working, stopped)
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _check(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Raises Broken for a task that ended by an error."""
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise Broken(f"{task.get_name()} has failed: {error}") from error
+
+
+async def _listen(endpoints: health.Health, port: int, stack: contextlib.AsyncExitStack) -> None:
+    try:
+        stack.push_async_callback((await endpoints.serve(port)).cleanup)
+    except OSError as error:
+        raise Broken(f"cannot listen on port {port}: {error}; choose another one with --port") from error
 
 
 @contextlib.asynccontextmanager
@@ -122,32 +167,37 @@ def _now() -> datetime.datetime:
 
 
 def _failed(key: store.Key, error: Exception) -> None:
-    if isinstance(error, client.Conflict):
-        log.debug("changed in the meantime", extra={"job": key})
-    elif isinstance(error, (client.ApiError, executor.Foreign, OSError, TimeoutError)):
+    if isinstance(error, (client.ApiError, OSError, TimeoutError)):
         log.warning("will try again", extra={"job": key, "why": str(error)})
     else:
         log.error("will try again", extra={"job": key}, exc_info=error)
 
 
-async def _served(api: client.Api, stop: asyncio.Event) -> bool:
-    """Waits until the API server serves our kinds: an operator that starts before its CRDs says so and waits."""
-    while not stop.is_set():
+async def _served(api: client.Api) -> bool:
+    """Returns when the API server serves our kinds: an operator that starts before it, or before the CRDs, waits."""
+    pause = FIRST_PAUSE_SECONDS
+    while True:
         try:
-            await api.get(f"/apis/{job.API_VERSION}")
+            served = await api.get(f"/apis/{job.API_VERSION}")
+            missing = KINDS - {resource["name"] for resource in served.get("resources", [])}
+            if not missing:
+                return True
+            log.warning("waiting for the CRDs", extra={"missing": ", ".join(sorted(missing))})
+        except client.NotFound:
+            log.warning("waiting for the CRDs", extra={"missing": ", ".join(sorted(KINDS))})
         except (client.ApiError, OSError, TimeoutError) as error:
-            log.warning("waiting for the CRDs of %s", job.GROUP, extra={"why": str(error)})
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), CRD_RETRY_SECONDS)
-        else:
-            return True
-    return False
+            log.warning("waiting for the API server", extra={"why": str(error)})
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LAST_PAUSE_SECONDS)
 
 
 async def _mode(options: Options, api: client.Api) -> render.SidecarMode:
     if options.sidecar_mode != "auto":
         return render.SidecarMode(options.sidecar_mode)
-    version = await api.get("/version")
+    try:
+        version = await api.get("/version")
+    except (client.ApiError, OSError, TimeoutError) as error:
+        raise Broken(f"the API server does not tell its version: {error}") from error
     major, minor = (int("".join(filter(str.isdigit, version[part])) or 0) for part in ("major", "minor"))
     native = (major, minor) >= NATIVE_SIDECARS_SINCE
     return render.SidecarMode.NATIVE if native else render.SidecarMode.CLASSIC

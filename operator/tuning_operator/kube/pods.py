@@ -21,7 +21,8 @@ SIDECAR = "tuning-sidecar"
 
 LOST_REASONS = frozenset(
     {"Evicted", "NodeLost", "Preempting", "Preempted", "Shutdown", "NodeShutdown", "Terminated", "NodeAffinity"}
-    | {"UnexpectedAdmissionError", "AdmissionError", "NodePorts"}
+    | {"UnexpectedAdmissionError", "AdmissionError", "NodePorts", "TopologyAffinityError", "TaintToleration"}
+    | {"VolumeAttachmentLimitExceeded"}
 )
 """Values of a Pod's status.reason that are not the trial's fault; those that begin with OutOf are beside them."""
 
@@ -36,7 +37,7 @@ Status = Mapping[str, Any]
 def attempt(pod: Mapping[str, Any]) -> state.Attempt:
     """The attempt that the Pod is. Total: any Pod, however odd, is an attempt."""
     metadata, status = pod["metadata"], pod.get("status") or {}
-    main = _container(status, metadata.get("annotations", {}).get(names.CONTAINER_ANNOTATION, ""))
+    main = _container(status, _chosen(pod))
     sidecar = _container(status, SIDECAR)
     ended = main.get("state", {}).get("terminated") or {}
     base = state.Attempt(
@@ -59,6 +60,31 @@ def attempt(pod: Mapping[str, Any]) -> state.Attempt:
     if base.started is not None:
         return base
     return _with(base, (trial.AttemptPhase.WAITING, *_waiting(status)))
+
+
+def last(pod: Mapping[str, Any]) -> state.Attempt:
+    """The attempt that a Pod was, from the last state that was seen of it before it was gone."""
+    seen = attempt(pod)
+    if seen.phase.is_finished():
+        return seen
+    if seen.draining:
+        ended = _container(pod["status"], _chosen(pod))["state"]["terminated"]
+        return _with(dataclasses.replace(seen, draining=False), _verdict(pod, ended, seen.summary))
+    lost = _disruption(pod) or ("PodDeleted", "the Pod is gone")
+    return _with(seen, (trial.AttemptPhase.LOST, *lost))
+
+
+def vanished(seen: state.Attempt) -> state.Attempt:
+    """The attempt of a Pod that was found to be gone, of which nothing more will be heard."""
+    if seen.phase.is_finished():
+        return seen
+    lost = (trial.AttemptPhase.LOST, "PodDeleted", "the Pod is gone")
+    return _with(dataclasses.replace(seen, draining=False), lost)
+
+
+def native(pod: Mapping[str, Any]) -> bool:
+    """Whether the kubelet itself ends the sidecar after the trial."""
+    return any(item.get("name") == SIDECAR for item in (pod.get("spec") or {}).get("initContainers") or [])
 
 
 Verdict = tuple[trial.AttemptPhase, str, str]
@@ -98,27 +124,25 @@ def _unstarted_verdict(pod: Mapping[str, Any]) -> Verdict:
             tail = str(ended.get("message") or ended.get("reason") or "").strip()[-_MESSAGE:]
             message = f"init container {container.get('name')} failed with exit code {ended['exitCode']}: {tail}"
             return trial.AttemptPhase.FAILED, "InitContainerFailed", message
-    if status.get("phase") == "Succeeded":
+    if not status.get("reason"):
         return trial.AttemptPhase.LOST, "StatusLost", "the Pod ended, but its containers' states are not known"
-    return (
-        trial.AttemptPhase.FAILED,
-        str(status.get("reason") or "PodFailed"),
-        str(status.get("message") or "")[:_MESSAGE],
-    )
+    return trial.AttemptPhase.FAILED, str(status["reason"]), str(status.get("message") or "")[:_MESSAGE]
 
 
 def _disruption(pod: Mapping[str, Any], ended: datetime.datetime | None = None) -> tuple[str, str] | None:
     """Reason and message, if somebody or something else ended the Pod.
 
-    A deletion that was asked for after the trial's process had `ended` took nothing from it. One that came before may
-    have made a well-behaved process end early with exit code 0, which is no result.
+    What came after the trial's process had `ended` took nothing from it. What came before may have made a
+    well-behaved process end early with exit code 0, which is no result.
     """
     status = pod.get("status") or {}
     reason = str(status.get("reason") or "")
     if reason in LOST_REASONS or reason.startswith("OutOf"):
         return reason, str(status.get("message") or "")[:_MESSAGE]
     for condition in status.get("conditions") or []:
-        if condition.get("type") in DISRUPTIONS and condition.get("status") == "True":
+        since = _time(condition.get("lastTransitionTime"))
+        late = ended is not None and since is not None and since > ended
+        if condition.get("type") in DISRUPTIONS and condition.get("status") == "True" and not late:
             return str(condition.get("reason") or "Disrupted"), str(condition.get("message") or "")[:_MESSAGE]
     asked = _deletion_asked(pod["metadata"])
     if asked is not None and (ended is None or ended >= asked):
@@ -155,6 +179,11 @@ def _summary(sidecar: Status) -> summary.Summary | None:
         return summary.Summary.from_message(text)
     except ValueError:
         return None
+
+
+def _chosen(pod: Mapping[str, Any]) -> str:
+    """The name of the trial's own container."""
+    return str((pod["metadata"].get("annotations") or {}).get(names.CONTAINER_ANNOTATION, ""))
 
 
 def _container(status: Status, name: str) -> Status:

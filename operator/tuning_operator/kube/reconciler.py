@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from tuning_operator.api import errors, job
 from tuning_operator.kube import client, executor, store, workqueue
@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 
 PATIENCE = datetime.timedelta(seconds=15)
 """After the API server refused a Pod for now (a quota, say), the next try comes this much later."""
+NAME_PATIENCE = datetime.timedelta(seconds=2)
+"""The same after an object was in the way that may be on its way out."""
+FIRST_PAUSE, LAST_PAUSE = datetime.timedelta(seconds=1), datetime.timedelta(seconds=60)
+"""How long the search's process is left alone after it has failed; doubled each time."""
 
 MAX_ROUNDS = 2000
 
@@ -38,7 +42,11 @@ class Memory:
     """Whether the API server was asked if the template makes a Pod."""
     proposals: dict[int, state.Proposal] = dataclasses.field(default_factory=dict)
     exhausted_at: int | None = None
-    search: asyncio.Task[None] | None = None
+    thinking: asyncio.Task[None] | None = None
+    """The search's process is checking the spec or looking for configurations."""
+    stumbles: int = 0
+    """How often it failed in a row."""
+    think_after: datetime.datetime | None = None
     status_written: datetime.datetime | None = None
     obstacle: str = ""
     retry_at: datetime.datetime | None = None
@@ -69,15 +77,21 @@ class Reconciler:
             if record is None or record.deleting:
                 self._forget(key)
                 return
-            if not await self._round(record):
-                return
+            with contextlib.suppress(executor.Stale):
+                if not await self._round(record):
+                    return
         raise RuntimeError(f"{key.namespace}/{key.name} does not settle after {MAX_ROUNDS} rounds")
 
     async def _round(self, record: store.JobRecord) -> bool:
         """One look; answers whether something was changed, so that another one is due."""
-        memory = await self._recall(record)
+        memory = self._recall(record)
+        if memory.generation != record.generation:
+            self._inspect(record, memory)
+            return False
         if memory.spec is None:
             return await self._refuse(record, memory)
+        if not memory.problems and not memory.rehearsed and not record.status.spec_digest:
+            await self._rehearse(record, memory, memory.spec)
         now = self._clock()
         if memory.retry_at is not None and now >= memory.retry_at:
             memory.obstacle, memory.retry_at = "", None
@@ -91,32 +105,38 @@ class Reconciler:
                 self._queue.add_at(record.key, moment, self._clock())
         return changed
 
-    async def _recall(self, record: store.JobRecord) -> Memory:
+    def _recall(self, record: store.JobRecord) -> Memory:
         memory = self._memories.get(record.key)
         if memory is None or memory.uid != record.uid:
             self._forget(record.key)
             memory = self._memories[record.key] = Memory(record.uid)
-        if memory.generation != record.generation:
-            manifest = {
-                "apiVersion": job.API_VERSION,
-                "kind": "TuningJob",
-                "metadata": {"name": record.key.name, "namespace": record.key.namespace},
-                "spec": record.spec,
-            }
+        return memory
+
+    def _inspect(self, record: store.JobRecord, memory: Memory) -> None:
+        """Starts to check the spec, which takes time and may have to wait for another job's search."""
+        manifest = {
+            "apiVersion": job.API_VERSION,
+            "kind": "TuningJob",
+            "metadata": {"name": record.key.name, "namespace": record.key.namespace},
+            "spec": record.spec,
+        }
+
+        async def inspect() -> None:
             memory.spec, memory.problems = await self._worker.run(admission.inspect, manifest)
             memory.generation, memory.rehearsed = record.generation, False
-        if memory.spec is not None and not memory.problems and not memory.rehearsed and not record.status.spec_digest:
-            await self._rehearse(record, memory, memory.spec)
-        return memory
+
+        self._think(record.key, memory, inspect)
 
     async def _rehearse(self, record: store.JobRecord, memory: Memory, spec: job.JobSpec) -> None:
         """Asks the API server whether the template makes a Pod, before anything is made."""
         try:
             await self._hands.rehearse(record, _job(record, spec))
         except client.Refused as refusal:
-            if not refusal.over_quota:
+            if not refusal.circumstance:
                 mend = "mend the template; nothing was started"
                 memory.problems = (errors.Problem("spec.template", refusal.message, mend),)
+        except client.Failing as failure:
+            log.warning("the template was not tried", extra={"job": record.key, "why": str(failure)})
         memory.rehearsed = True
 
     async def _refuse(self, record: store.JobRecord, memory: Memory) -> bool:
@@ -133,7 +153,7 @@ class Reconciler:
     ) -> state.Snapshot:
         return state.Snapshot(
             job=_job(record, spec),
-            trials=tuple(self._trial(item, spec) for item in self._store.trials(record.uid)),
+            trials=tuple(self._trial(record.key, item, spec) for item in self._store.trials(record.key, record.uid)),
             now=now,
             proposals=memory.proposals,
             exhausted_at=memory.exhausted_at,
@@ -142,8 +162,8 @@ class Reconciler:
             status_written=memory.status_written,
         )
 
-    def _trial(self, record: store.TrialRecord, spec: job.JobSpec) -> state.Trial:
-        pod = self._store.pod(record.uid)
+    def _trial(self, key: store.Key, record: store.TrialRecord, spec: job.JobSpec) -> state.Trial:
+        pod = self._store.pod(key.namespace, record.uid)
         typed = record.spec.model_copy(update={"parameters": parameters.typed(spec, record.spec.parameters)})
         return state.Trial(record.name, record.uid, typed, record.status, pod.attempt if pod else None)
 
@@ -154,6 +174,8 @@ class Reconciler:
         match action:
             case actions.Suggest():
                 self._search(record.key, memory, snapshot, action)
+                return False
+            case actions.StartAttempt() if self._leaves(record, action.trial):
                 return False
             case actions.StartAttempt() | actions.CreateTrial():
                 return memory.obstacle == "" and await self._make(record, memory, snapshot, action)
@@ -187,17 +209,20 @@ class Reconciler:
             else:
                 await self._hands.create_trial(record, snapshot.job, action)
                 memory.proposals.pop(action.proposal.number, None)
-        except client.Refused as refusal:
-            reason = "QuotaExceeded" if refusal.over_quota else "Refused"
-            memory.obstacle = f"nothing new is started: {reason}: {refusal.message}"
-            memory.retry_at = snapshot.now + PATIENCE
-            log.warning("the API server refused", extra={"job": record.key, "what": action.why, "why": refusal.message})
+        except (client.Refused, client.Failing, executor.Taken) as refusal:
+            reason, message, patience = _obstacle(refusal)
+            memory.obstacle = f"nothing new is started: {reason}: {message}"
+            memory.retry_at = self._clock() + patience
+            log.warning("nothing new is started", extra={"job": record.key, "reason": reason, "why": message})
         return True
 
+    def _leaves(self, record: store.JobRecord, item: state.Trial) -> bool:
+        """Whether the trial is being deleted: a Pod that is made now would be deleted with it."""
+        known = self._store.trial(record.key, record.uid, item.number)
+        return known is None or known.deleting
+
     def _search(self, key: store.Key, memory: Memory, snapshot: state.Snapshot, action: actions.Suggest) -> None:
-        """Starts the search for the wanted configurations, unless one is under way."""
-        if memory.search is not None and not memory.search.done():
-            return
+        """Starts the search for the wanted configurations."""
         requests = proposing.requests(snapshot.job, snapshot.trials, action.wanted)
 
         async def find() -> None:
@@ -206,34 +231,55 @@ class Reconciler:
             if len(answers) < len(action.wanted):
                 memory.exhausted_at = action.wanted[len(answers)][0]
 
-        memory.search = asyncio.create_task(find())
-        memory.search.add_done_callback(lambda task: self._found(key, task))
+        self._think(key, memory, find)
 
-    def _found(self, key: store.Key, task: asyncio.Task[None]) -> None:
+    def _think(self, key: store.Key, memory: Memory, thought: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Lets the search's process work in the background, one thing at a time; the key is looked at afterwards."""
+        if memory.thinking is not None and not memory.thinking.done():
+            return
+        now = self._clock()
+        if memory.think_after is not None and now < memory.think_after:
+            self._queue.add_at(key, memory.think_after, now)
+            return
+        memory.thinking = asyncio.create_task(thought())
+        memory.thinking.add_done_callback(lambda task: self._thought(key, memory, task))
+
+    def _thought(self, key: store.Key, memory: Memory, task: asyncio.Task[None]) -> None:
         if task.cancelled():
             return
-        error = task.exception()
+        error, now = task.exception(), self._clock()
         if error is None:
-            self._queue.add(key)
-            return
-        log.error("the search failed; it is tried again", extra={"job": key}, exc_info=error)
-        now = self._clock()
-        self._queue.add_at(key, now + datetime.timedelta(seconds=1), now)
+            memory.stumbles, memory.think_after = 0, None
+        else:
+            memory.think_after = now + min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(memory.stumbles, 16))
+            memory.stumbles += 1
+            log.error("the search failed; it is tried again", extra={"job": key}, exc_info=error)
+        self._queue.add(key)
 
-    def _forget(self, key: store.Key) -> None:
+    def _forget(self, key: store.Key) -> asyncio.Task[None] | None:
+        """Drops what is remembered of a job; answers what was under way and is being cancelled."""
         memory = self._memories.pop(key, None)
-        if memory is not None and memory.search is not None:
-            memory.search.cancel()
         self._queue.forget(key)
+        if memory is None or memory.thinking is None:
+            return None
+        memory.thinking.cancel()
+        return memory.thinking
 
     async def close(self) -> None:
         """Ends what is under way."""
-        for key in list(self._memories):
-            search = self._memories[key].search
-            self._forget(key)
-            if search is not None:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await search
+        tasks = [task for key in list(self._memories) if (task := self._forget(key)) is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _obstacle(refusal: client.ApiError | executor.Taken) -> tuple[str, str, datetime.timedelta]:
+    """Why nothing new is started, in one word and for people, and when to try again."""
+    match refusal:
+        case client.Refused():
+            return refusal.circumstance or "Refused", refusal.message, PATIENCE
+        case client.ApiError():
+            return "ServerFailing", refusal.message, PATIENCE
+        case executor.Taken():
+            return "NameTaken", str(refusal), NAME_PATIENCE
 
 
 def _job(record: store.JobRecord, spec: job.JobSpec) -> state.Job:

@@ -171,13 +171,17 @@ def _add_sidecar(spec: dict[str, Any], container: dict[str, Any], mode: SidecarM
 
 
 def _secure(spec: dict[str, Any]) -> None:
-    """Pod Security `restricted` wherever the template is silent (kubernetes.io/docs/concepts/security/pod-security-standards)."""
+    """Pod Security `restricted` wherever the template is silent (kubernetes.io/docs/concepts/security/pod-security-standards).
+
+    What the template asks for stays possible: a default that contradicts it would make a Pod that is refused, or that
+    never starts.
+    """
     context = spec.setdefault("securityContext", {})
     containers = [*(spec.get("initContainers") or []), *spec["containers"]]
-    named = any("runAsUser" in (container.get("securityContext") or {}) for container in containers)
-    context.setdefault("runAsNonRoot", True)
-    if not named:
-        context.setdefault("runAsUser", USER)
+    given = [context, *(container.get("securityContext") or {} for container in containers)]
+    if all(each.get("runAsUser") != 0 for each in given):
+        context.setdefault("runAsNonRoot", True)
+    context.setdefault("runAsUser", USER)
     context.setdefault("fsGroup", USER)
     context.setdefault("seccompProfile", {"type": "RuntimeDefault"})
     for container in containers:
@@ -185,7 +189,10 @@ def _secure(spec: dict[str, Any]) -> None:
 
 
 def _restricted(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, **given}
+    capabilities = given.get("capabilities") or {}
+    if given.get("privileged") or {"SYS_ADMIN", "CAP_SYS_ADMIN"} & set(capabilities.get("add") or []):
+        return dict(given)  # the API server refuses these beside allowPrivilegeEscalation: false
+    return {"allowPrivilegeEscalation": False, **given, "capabilities": {"drop": ["ALL"], **capabilities}}
 
 
 def sample(owner: state.Job) -> state.Trial:

@@ -73,127 +73,197 @@ class PodRecord:
     version: str
     address: str
     attempt: state.Attempt
+    native: bool = False
+    """Whether the kubelet itself ends the sidecar."""
+    gone: bool = False
+    """It is no more; what was last seen of it tells how its attempt ended."""
+
+
+class Owner(NamedTuple):
+    """Whose trials or Pods: an owner is of the same namespace, whatever uid an object of another one may claim."""
+
+    namespace: str
+    uid: str
 
 
 class Store:
-    """The records, by job. Not thread-safe: it belongs to the event loop."""
+    """The records, by job. Not thread-safe: it belongs to the event loop.
+
+    Only trials and Pods that bear the name that we would give them count: what others have made by hand, or copied,
+    is no second trial of the same number.
+    """
 
     def __init__(self) -> None:
         self.jobs: dict[Key, JobRecord] = {}
-        self._trials: dict[str, dict[int, TrialRecord]] = {}
-        self._pods: dict[str, dict[int, PodRecord]] = {}
-        self._keys: dict[str, Key] = {}
+        self._keys: dict[Owner, Key] = {}
+        self._trials: dict[Owner, dict[int, TrialRecord]] = {}
+        self._pods: dict[Owner, dict[int, PodRecord]] = {}
 
     def observe_job(self, body: Mapping[str, Any]) -> Key:
         """Takes in a TuningJob."""
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
         known = self.jobs.get(key)
-        if known is None or known.uid != metadata["uid"] or _newer(metadata, known.version):
-            self.jobs[key] = JobRecord(
-                key=key,
-                uid=metadata["uid"],
-                version=metadata["resourceVersion"],
-                generation=metadata.get("generation", 1),
-                spec=dict(body.get("spec") or {}),
-                status=job.JobStatus.model_validate(dict(body.get("status") or {})),
-                deleting="deletionTimestamp" in metadata,
-            )
-            self._keys[metadata["uid"]] = key
+        if known is None or _newer(metadata, known.version):
+            if known is not None and known.uid != metadata["uid"]:
+                self._drop_job(Owner(key.namespace, known.uid))
+            self.jobs[key] = _job(key, body)
+            self._keys[Owner(key.namespace, metadata["uid"])] = key
         return key
 
     def observe_trial(self, body: Mapping[str, Any]) -> Key | None:
         """Takes in a TuningTrial; answers the job to look at."""
         metadata = body["metadata"]
-        spec = trial.TrialSpec.model_validate(dict(body["spec"]))
-        if owner_uid(body) != spec.job.uid:
+        # Fields of a newer version, after a way back to this one, are none of our business.
+        spec = trial.TrialSpec.model_validate(dict(body["spec"]), extra="ignore")
+        owner = Owner(metadata["namespace"], spec.job.uid)
+        ours = metadata["name"] == names.trial(spec.job.name, spec.job.uid, spec.number)
+        if not ours or owner_uid(body) != spec.job.uid:
             return None
-        siblings = self._trials.setdefault(spec.job.uid, {})
-        known = siblings.get(spec.number)
+        known = self._trials.get(owner, {}).get(spec.number)
         if known is None or _newer(metadata, known.version):
-            siblings[spec.number] = TrialRecord(
+            if known is not None and known.uid != metadata["uid"]:
+                self._pods.pop(Owner(owner.namespace, known.uid), None)
+            self._trials.setdefault(owner, {})[spec.number] = TrialRecord(
                 name=metadata["name"],
                 uid=metadata["uid"],
                 version=metadata["resourceVersion"],
                 spec=spec,
-                status=trial.TrialStatus.model_validate(dict(body.get("status") or {})),
+                status=trial.TrialStatus.model_validate(dict(body.get("status") or {}), extra="ignore"),
                 deleting="deletionTimestamp" in metadata,
             )
-        return self._keys.get(spec.job.uid)
+        return self._keys.get(owner)
 
     def observe_pod(self, body: Mapping[str, Any]) -> Key | None:
         """Takes in a Pod of a trial; answers the job to look at."""
-        metadata = body["metadata"]
-        owner = owner_uid(body)
-        if owner is None:
-            return None
-        attempt = pods.attempt(body)
-        siblings = self._pods.setdefault(owner, {})
-        known = siblings.get(attempt.number)
-        if known is None or _newer(metadata, known.version):
-            address = (body.get("status") or {}).get("podIP") or ""
-            version = metadata["resourceVersion"]
-            siblings[attempt.number] = PodRecord(metadata["name"], metadata["uid"], version, address, attempt)
-        return self._keys.get(metadata.get("labels", {}).get(names.JOB_UID_LABEL, ""))
+        return self._take_pod(body, pods.attempt(body), gone=False)
 
     def forget_job(self, body: Mapping[str, Any]) -> Key:
         """A TuningJob is gone, and with it all that belonged to it."""
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
-        known = self.jobs.get(key)
-        if known is not None and known.uid == metadata["uid"]:
-            del self.jobs[key]
-        self._keys.pop(metadata["uid"], None)
-        for record in self._trials.pop(metadata["uid"], {}).values():
-            self._pods.pop(record.uid, None)
+        self._drop_job(Owner(key.namespace, metadata["uid"]))
         return key
 
     def forget_trial(self, body: Mapping[str, Any]) -> Key | None:
         """A TuningTrial is gone."""
-        spec = body["spec"]
-        siblings = self._trials.get(spec["job"]["uid"], {})
-        known = siblings.get(spec["number"])
-        if known is not None and known.uid == body["metadata"]["uid"]:
-            del siblings[spec["number"]]
-            self._pods.pop(known.uid, None)
-        return self._keys.get(spec["job"]["uid"])
+        metadata, spec = body["metadata"], body["spec"]
+        owner = Owner(metadata["namespace"], spec["job"]["uid"])
+        known = self._trials.get(owner, {}).get(spec["number"])
+        if known is not None and known.uid == metadata["uid"]:
+            self._drop_trial(owner, known)
+        return self._keys.get(owner)
 
     def forget_pod(self, body: Mapping[str, Any]) -> Key | None:
-        """A Pod is gone."""
-        metadata = body["metadata"]
-        siblings = self._pods.get(owner_uid(body) or "", {})
-        number = int(metadata.get("labels", {}).get(names.ATTEMPT_LABEL, "1"))
-        known = siblings.get(number)
-        if known is not None and known.uid == metadata["uid"]:
-            del siblings[number]
-        return self._keys.get(metadata.get("labels", {}).get(names.JOB_UID_LABEL, ""))
+        """A Pod is gone. Its end is kept for as long as its trial is there, however fast its object went."""
+        return self._take_pod(body, pods.last(body), gone=True)
 
-    def sweep(self, kind: Kind, seen: set[str], version: int) -> None:
-        """Forgets what a complete listing taken at `version` did not show: deletions that the watch has missed."""
-        groups: list[dict[Any, Any]]
+    def lose_job(self, known: JobRecord) -> None:
+        """A TuningJob was found to be gone."""
+        self._drop_job(Owner(known.key.namespace, known.uid))
+
+    def lose_trial(self, key: Key, known: TrialRecord) -> None:
+        """A TuningTrial was found to be gone."""
+        owner = Owner(key.namespace, known.spec.job.uid)
+        if self._trials.get(owner, {}).get(known.spec.number) is known:
+            self._drop_trial(owner, known)
+
+    def lose_pod(self, namespace: str, trial_uid: str, known: PodRecord) -> None:
+        """A Pod was found to be gone, and its last state will never be seen."""
+        siblings = self._pods.get(Owner(namespace, trial_uid), {})
+        number = known.attempt.number
+        if siblings.get(number) is known:
+            siblings[number] = dataclasses.replace(known, attempt=pods.vanished(known.attempt), gone=True)
+
+    def _take_pod(self, body: Mapping[str, Any], attempt: state.Attempt, *, gone: bool) -> Key | None:
+        metadata = body["metadata"]
+        controller = _controller(body)
+        if controller is None or metadata["name"] != names.pod(controller["name"], attempt.number):
+            return None
+        owner = Owner(metadata["namespace"], controller["uid"])
+        known = self._pods.get(owner, {}).get(attempt.number)
+        same = known is not None and known.uid == metadata["uid"]
+        if known is not None and same and known.attempt.phase.is_finished():
+            # How it ended was seen before anybody deleted it; times in whole seconds would not tell.
+            attempt = known.attempt
+        if known is None or _newer(metadata, known.version) or (gone and same):
+            address = (body.get("status") or {}).get("podIP") or ""
+            self._pods.setdefault(owner, {})[attempt.number] = PodRecord(
+                metadata["name"],
+                metadata["uid"],
+                metadata["resourceVersion"],
+                address,
+                attempt,
+                native=pods.native(body),
+                gone=gone,
+            )
+        labels = metadata["labels"]
+        family = Owner(owner.namespace, labels[names.JOB_UID_LABEL])
+        parent = self._trials.get(family, {}).get(int(labels[names.NUMBER_LABEL]))
+        if gone and (parent is None or parent.uid != owner.uid):
+            self._pods.pop(owner, None)
+        return self._keys.get(family)
+
+    def _drop_job(self, owner: Owner) -> None:
+        key = self._keys.pop(owner, None)
+        if key is not None and self.jobs[key].uid == owner.uid:
+            del self.jobs[key]
+        for record in self._trials.pop(owner, {}).values():
+            self._pods.pop(Owner(owner.namespace, record.uid), None)
+
+    def _drop_trial(self, owner: Owner, known: TrialRecord) -> None:
+        siblings = self._trials[owner]
+        del siblings[known.spec.number]
+        if not siblings:
+            del self._trials[owner]
+        self._pods.pop(Owner(owner.namespace, known.uid), None)
+
+    def sweep(self, kind: Kind, seen: set[str], version: int) -> set[Key]:
+        """Forgets what a complete listing taken at `version` did not show: deletions that the watch has missed.
+
+        Answers the jobs that are gone.
+        """
+
+        def missed(record: JobRecord | TrialRecord | PodRecord) -> bool:
+            return record.uid not in seen and int(record.version) <= version
+
+        gone: set[Key] = set()
         match kind:
             case Kind.JOBS:
-                groups = [self.jobs]
+                for job_record in list(filter(missed, self.jobs.values())):
+                    self.lose_job(job_record)
+                    gone.add(job_record.key)
             case Kind.TRIALS:
-                groups = list(self._trials.values())
+                for owner, siblings in list(self._trials.items()):
+                    for record in list(filter(missed, siblings.values())):
+                        self._drop_trial(owner, record)
             case Kind.PODS:
-                groups = list(self._pods.values())
-        for group in groups:
-            for key, record in list(group.items()):
-                if record.uid not in seen and int(record.version) <= version:
-                    del group[key]
+                self._sweep_pods(missed)
+        return gone
 
-    def trials(self, job_uid: str) -> list[TrialRecord]:
+    def _sweep_pods(self, missed: Callable[[PodRecord], bool]) -> None:
+        trials = {
+            Owner(owner.namespace, record.uid)
+            for owner, siblings in self._trials.items()
+            for record in siblings.values()
+        }
+        for owner, siblings in list(self._pods.items()):
+            for record in list(filter(missed, siblings.values())):
+                self.lose_pod(owner.namespace, owner.uid, record)
+            if owner not in trials and all(record.gone for record in siblings.values()):
+                del self._pods[owner]
+
+    def trials(self, key: Key, job_uid: str) -> list[TrialRecord]:
         """The trials of a job, in order of number."""
-        return [record for _, record in sorted(self._trials.get(job_uid, {}).items())]
+        return [record for _, record in sorted(self._trials.get(Owner(key.namespace, job_uid), {}).items())]
 
-    def trial(self, job_uid: str, number: int) -> TrialRecord:
-        """One trial of a job. Raises KeyError."""
-        return self._trials[job_uid][number]
+    def trial(self, key: Key, job_uid: str, number: int) -> TrialRecord | None:
+        """One trial of a job."""
+        return self._trials.get(Owner(key.namespace, job_uid), {}).get(number)
 
-    def pod(self, trial_uid: str) -> PodRecord | None:
-        """The Pod of a trial's newest attempt."""
-        siblings = self._pods.get(trial_uid)
+    def pod(self, namespace: str, trial_uid: str) -> PodRecord | None:
+        """The Pod of a trial's newest attempt, be it there or gone."""
+        siblings = self._pods.get(Owner(namespace, trial_uid))
         return siblings[max(siblings)] if siblings else None
 
 
@@ -201,18 +271,44 @@ def take(function: Take, body: Mapping[str, Any]) -> Key | None:
     """An object that cannot be read (written by hand, past the schema) is told in the log and otherwise left alone."""
     try:
         return function(body)
-    except (pydantic.ValidationError, KeyError, TypeError, ValueError) as error:
-        name = body.get("metadata", {}).get("name")
-        log.warning("object not understood", extra={"object": name, "why": str(error)})
+    except (pydantic.ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
+        metadata = body.get("metadata", {})
+        where = f"{metadata.get('namespace')}/{metadata.get('name')}"
+        log.warning("object not understood", extra={"kind": body.get("kind"), "object": where, "why": str(error)})
         return None
 
 
 def owner_uid(body: Mapping[str, Any]) -> str | None:
     """The uid of the object's controller."""
-    for owner in body["metadata"].get("ownerReferences") or []:
-        if owner.get("controller"):
-            return str(owner["uid"])
-    return None
+    controller = _controller(body)
+    return str(controller["uid"]) if controller is not None else None
+
+
+def _controller(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    owners = body["metadata"].get("ownerReferences") or []
+    return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def _job(key: Key, body: Mapping[str, Any]) -> JobRecord:
+    metadata = body["metadata"]
+    return JobRecord(
+        key=key,
+        uid=metadata["uid"],
+        version=metadata["resourceVersion"],
+        generation=metadata.get("generation", 1),
+        spec=dict(body.get("spec") or {}),
+        status=_status(key, body.get("status") or {}),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def _status(key: Key, found: Mapping[str, Any]) -> job.JobStatus:
+    """A job's status says nothing that its trials do not say: one that cannot be read is written anew."""
+    try:
+        return job.JobStatus.model_validate(dict(found), extra="ignore")
+    except pydantic.ValidationError as error:
+        log.warning("status not understood, it is written anew", extra={"job": key, "why": str(error)})
+        return job.JobStatus()
 
 
 def _newer(metadata: Mapping[str, Any], version: str) -> bool:

@@ -49,13 +49,14 @@ class Sweeper:
 
     async def _sweep(self) -> None:
         scopes = self._namespaces or ("",)
-        await self._list(store.Kind.JOBS, [names.jobs_path(scope) for scope in scopes], self._store.observe_job)
+        gone = await self._list(store.Kind.JOBS, [names.jobs_path(scope) for scope in scopes], self._store.observe_job)
         await self._list(store.Kind.TRIALS, [names.trials_path(scope) for scope in scopes], self._store.observe_trial)
         await self._list(store.Kind.PODS, [names.pods_path(scope) for scope in scopes], self._store.observe_pod)
-        for key in list(self._store.jobs):
+        for key in (*self._store.jobs, *gone):
             self._queue.add(key)
 
-    async def _list(self, kind: store.Kind, paths: Sequence[str], observe: store.Take) -> None:
+    async def _list(self, kind: store.Kind, paths: Sequence[str], observe: store.Take) -> set[store.Key]:
+        """Takes in all that there is; answers the jobs that are gone."""
         selector = names.JOB_UID_LABEL if kind is store.Kind.PODS else ""
         seen: set[str] = set()
         versions: list[int] = []
@@ -65,4 +66,4 @@ class Sweeper:
                 for body in page:
                     store.take(observe, body)
                     seen.add(body["metadata"]["uid"])
-        self._store.sweep(kind, seen, min(versions))
+        return self._store.sweep(kind, seen, min(versions))

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import kopf
 
 from tuning_operator.api import job
 from tuning_operator.kube import client, names, store, workqueue
+
+LOGIN_PAUSE_SECONDS = 2.0
+LAST_BACKOFF_SECONDS = 8.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,18 +32,24 @@ class Kind:
     forget: store.Take
 
 
-def registry(
-    api: client.Api, known: store.Store, queue: workqueue.WorkQueue[store.Key], stop: asyncio.Event
-) -> kopf.OperatorRegistry:
-    """The handlers, joined to the store and the queue. When kopf stops, `stop` is set."""
-    made = kopf.OperatorRegistry()
+class Login:
+    """Gives kopf our credentials: at the start, and again whenever the API server has not accepted them (401).
 
-    async def stopping(**_: Any) -> None:
-        # kopf takes the signals for itself, and then waits five seconds for its own task that waits for the flag.
-        stop.set()
+    A token that has expired is replaced by the one that the kubelet has written meanwhile. An API server that cannot
+    ask etcd answers 401 to a good token, too: so the same credentials are offered again, but not in a tight loop.
+    """
 
-    async def login(**_: Any) -> kopf.ConnectionInfo:
-        known = await api.credentials()
+    def __init__(self, api: client.Api, pause: float = LOGIN_PAUSE_SECONDS) -> None:
+        self._api = api
+        self._pause = pause
+        self._logins = 0
+
+    async def offer(self, **_: Any) -> kopf.ConnectionInfo:
+        """The credentials as they are now."""
+        if self._logins:
+            await asyncio.sleep(self._pause)
+        self._logins += 1
+        known = await self._api.credentials()
         return kopf.ConnectionInfo(
             server=known.server,
             ca_path=known.ca_path,
@@ -47,10 +57,24 @@ def registry(
             certificate_path=known.certificate_path,
             private_key_path=known.private_key_path,
             token=known.token,
+            # kopf gives up when it is offered what was refused before; this is how it tells one from the other.
+            priority=self._logins,
         )
 
-    kopf.on.login(registry=made)(login)
-    kopf.on.cleanup(registry=made)(stopping)
+
+class Backoffs:
+    """Pauses between the tries of a call, in seconds, without an end: kopf would end the operator after the last."""
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (0.5, 1, 2, 4)
+        while True:
+            yield LAST_BACKOFF_SECONDS
+
+
+def registry(api: client.Api, known: store.Store, queue: workqueue.WorkQueue[store.Key]) -> kopf.OperatorRegistry:
+    """The handlers, joined to the store and the queue."""
+    made = kopf.OperatorRegistry()
+    kopf.on.login(registry=made)(Login(api).offer)
     every_pod = {names.JOB_UID_LABEL: kopf.PRESENT}
     kinds = (
         Kind("tuningjobs", (job.GROUP, job.VERSION), {}, known.observe_job, known.forget_job),
@@ -72,7 +96,11 @@ def settings() -> kopf.OperatorSettings:
     made.watching.server_timeout = 300
     made.watching.chunk_size = 500
     made.networking.request_timeout = 60
+    made.networking.error_backoffs = Backoffs()
     made.queueing.idle_timeout = 1.0
+    # Nothing is lost with an event that was not looked at before the end.
+    made.queueing.exit_timeout = 0.5
+    made.process.ultimate_exiting_timeout = None
     return made
 
 

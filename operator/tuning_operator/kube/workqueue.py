@@ -43,14 +43,7 @@ class WorkQueue(Generic[Key]):
 
     def add_at(self, key: Key, moment: datetime.datetime, now: datetime.datetime) -> None:
         """Look at the key at that moment at the latest; an earlier appointment is kept."""
-        loop = asyncio.get_running_loop()
-        due = loop.time() + max(0.0, (moment - now).total_seconds())
-        alarm = self._alarms.get(key)
-        if alarm is not None and not alarm.cancelled() and alarm.when() <= due:
-            return
-        if alarm is not None:
-            alarm.cancel()
-        self._alarms[key] = loop.call_at(due, self._ring, key)
+        self._add_in(key, max(0.0, (moment - now).total_seconds()))
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a key that is gone."""
@@ -80,8 +73,17 @@ class WorkQueue(Generic[Key]):
 
     def _retry(self, key: Key) -> None:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 16))
-        asyncio.get_running_loop().call_later(delay, self.add, key)
+        self._add_in(key, min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 16)))
+
+    def _add_in(self, key: Key, seconds: float) -> None:
+        """One appointment a key: a key that fails at each of many events must not be tried once for each of them."""
+        loop = asyncio.get_running_loop()
+        due, alarm = loop.time() + seconds, self._alarms.get(key)
+        if alarm is not None:
+            if alarm.when() <= due:
+                return
+            alarm.cancel()
+        self._alarms[key] = loop.call_at(due, self._ring, key)
 
     def _ring(self, key: Key) -> None:
         self._alarms.pop(key, None)

@@ -21,7 +21,7 @@ import threadpoolctl  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from scipy import linalg
 from skopt import acquisition, learning
-from skopt.learning.gaussian_process import kernels
+from skopt.learning.gaussian_process import gpr, kernels
 
 Estimator = Literal["GP", "RF", "ET"]
 Acquisition = Literal["EI", "PI", "LCB"]
@@ -109,12 +109,12 @@ def _hyperparameters(points: Points, targets: Targets) -> tuple[kernels.Kernel, 
     columns = len(points[0])
     scales = np.ones(columns if columns <= MOST_SCALES else 1)
     kernel = kernels.ConstantKernel(1.0, (0.01, 1000.0)) * kernels.Matern(scales, (0.01, 100.0), nu=2.5)
-    fitted = learning.GaussianProcessRegressor(kernel, normalize_y=True, noise="gaussian")
+    fitted = gpr.GaussianProcessRegressor(kernel, normalize_y=True, noise="gaussian")
     fitted.fit(np.asarray(points), np.asarray(targets))
     return fitted.kernel_.k1, max(float(fitted.noise_), LEAST_NOISE)
 
 
-class _Process(learning.GaussianProcessRegressor):  # type: ignore[misc]
+class _Process(gpr.GaussianProcessRegressor):  # type: ignore[misc]
     """The variance by one triangular solve, where scikit-optimize multiplies three matrices element by element."""
 
     def predict(self, X: Array, return_std: bool = False) -> Any:  # noqa: N803  scikit-learn's name

@@ -10,13 +10,14 @@ import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
-import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from multiprocessing import connection
 from typing import Any, ParamSpec, TypeVar
+
+from tuning_operator.search import child
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,9 +75,9 @@ class Worker:
         return answer
 
     async def warm(self, *modules: str) -> None:
-        """Starts the process and lets it import what it will need, so that the first job need not wait for that."""
+        """Starts the process and lets it begin to import what it will need, so that later calls need not."""
         with contextlib.suppress(Died):
-            await self.run(_import, modules)
+            await self.run(child.warm, modules)
 
     def close(self) -> None:
         """Ends the process at once, whatever it is doing."""
@@ -86,22 +87,17 @@ class Worker:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _ask(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        child = self._child = self._child or start()
+        process = self._child = self._child or start()
         if self._closed:
-            child.kill()
+            process.kill()
         try:
-            child.line.send((function, args, kwargs))
-            answered, answer = child.line.recv()
+            process.line.send((function, args, kwargs))
+            answered, answer = process.line.recv()
         except (EOFError, OSError) as error:
             self._child = None
-            child.kill()
-            child.line.close()
+            process.kill()
+            process.line.close()
             raise Died("the search's process has ended; was it killed for its memory?") from error
         if answered:
             return answer
         raise answer
-
-
-def _import(modules: tuple[str, ...]) -> None:
-    for name in modules:
-        importlib.import_module(name)

@@ -81,7 +81,7 @@ class Severity(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Announce:
-    """Tell people, as an Event. The same `key` is told once, however often it is planned."""
+    """Tell people, as an Event. The same `key` is told once, however often it is planned, unless it `repeats`."""
 
     key: str
     reason: str
@@ -89,6 +89,8 @@ class Announce:
     severity: Severity = Severity.NORMAL
     trial: state.Trial | None = None
     """The trial that it is about; None when it is about the job."""
+    repeats: bool = False
+    """It may happen many times, and is then counted."""
 
 
 Action = Suggest | CreateTrial | StartAttempt | StopAttempt | Collect | RecordTrial | RecordJob | Announce

@@ -128,11 +128,9 @@ def _news(snapshot: state.Snapshot, before: job.JobStatus, after: job.JobStatus)
         severity = actions.Severity.NORMAL if calm else actions.Severity.WARNING
         told = item.message or "trials are stopped until spec.suspend is false"
         # Resources may be short many times; all else holds once for each generation of the spec.
-        occasion = (
-            f"{item.last_transition_time:%Y%m%d%H%M%S}" if item.type == report.WAITING else item.observed_generation
-        )
-        key = f"{item.type}-{item.reason}-{occasion}".lower()
-        yield actions.Announce(key, item.reason, told, severity)
+        repeats = item.type == report.WAITING
+        key = f"{item.type}-{item.reason}-{'' if repeats else item.observed_generation}".lower()
+        yield actions.Announce(key, item.reason, told, severity, repeats=repeats)
     if not before.spec_digest and after.spec_digest:
         algorithm = snapshot.job.spec.search.algorithm
         yield actions.Announce(

@@ -96,6 +96,8 @@ CASES: dict[str, tuple[dict[str, Any], AttemptPhase, str]] = {
     "deleted, ended politely": (pod(ended(0), reported(), metadata=EARLY), AttemptPhase.LOST, "PodDeleted"),
     "deleted after it had succeeded": (pod(ended(0), reported(), metadata=LATE), AttemptPhase.SUCCEEDED, ""),
     "deadline of the pod": (pod(phase="Failed", reason="DeadlineExceeded"), AttemptPhase.FAILED, "DeadlineExceeded"),
+    "never started, and nobody says why": (pod(phase="Failed"), AttemptPhase.LOST, "StatusLost"),
+    "refused by its node's topology manager": (pod(phase="Failed", reason="TopologyAffinityError"), AttemptPhase.LOST, "TopologyAffinityError"),
     "nothing known of its end": (pod(phase="Succeeded"), AttemptPhase.LOST, "StatusLost"),
 }  # fmt: skip
 
@@ -138,6 +140,48 @@ def test_the_summary_comes_from_the_sidecars_termination_message() -> None:
 def test_a_message_that_is_no_summary_is_no_result(message: str) -> None:
     attempt = pods.attempt(pod(ended(), ended(0, message=message), phase="Succeeded"))
     assert (attempt.phase, attempt.reason) == (AttemptPhase.LOST, "SidecarLost")
+
+
+LATE_DISRUPTION = {**DISRUPTED, "lastTransitionTime": "2026-01-01T10:05:10Z"}
+
+GONE_CASES: dict[str, tuple[dict[str, Any], AttemptPhase, str]] = {
+    "while it waited": (pod(phase="Pending"), AttemptPhase.LOST, "PodDeleted"),
+    "while it ran": (pod(running(), running()), AttemptPhase.LOST, "PodDeleted"),
+    "while it ran, preempted": (pod(running(), running(), conditions=[DISRUPTED]), AttemptPhase.LOST, "PreemptionByScheduler"),
+    "evicted": (pod(phase="Failed", reason="Evicted"), AttemptPhase.LOST, "Evicted"),
+    "after it had succeeded": (pod(ended(), reported(), phase="Succeeded", metadata=LATE), AttemptPhase.SUCCEEDED, ""),
+    "after it had failed": (pod(ended(1), reported(), phase="Failed"), AttemptPhase.FAILED, "NonZeroExit"),
+    "before its sidecar had handed over": (pod(ended(), running()), AttemptPhase.LOST, "SidecarLost"),
+    "failed, its sidecar still running": (pod(ended(1), running()), AttemptPhase.FAILED, "NonZeroExit"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "phase", "reason"), GONE_CASES.values(), ids=GONE_CASES.keys())
+def test_a_pod_that_is_gone_was(body: dict[str, Any], phase: AttemptPhase, reason: str) -> None:
+    attempt = pods.last(body)
+    assert (attempt.phase, attempt.reason, attempt.draining) == (phase, reason, False)
+
+
+def test_a_disruption_after_the_trial_had_ended_took_nothing_from_it() -> None:
+    body = pod(ended(), reported(), phase="Succeeded", conditions=[LATE_DISRUPTION])
+    assert pods.attempt(body).phase is AttemptPhase.SUCCEEDED
+
+
+@pytest.mark.parametrize("sidecar", [running(), waiting("CrashLoopBackOff"), reported()])
+def test_a_native_sidecar_is_known_by_its_place(sidecar: dict[str, Any]) -> None:
+    body = pod(running(), sidecar, native=True)
+    body["spec"]["initContainers"] = [{"name": pods.SIDECAR, "restartPolicy": "Always"}]
+    assert pods.native(body)
+    assert not pods.native(pod(running(), sidecar))
+
+
+def test_a_native_sidecar_that_was_restarted_hands_over_with_its_last_end() -> None:
+    body = pod(ended(), reported(), native=True, phase="Succeeded")
+    body["status"]["initContainerStatuses"][0] |= {"restartCount": 2, "lastState": ended(137, "OOMKilled")}
+    attempt = pods.attempt(body)
+    assert attempt.phase is AttemptPhase.SUCCEEDED
+    assert attempt.summary is not None
+    assert attempt.summary.metrics["accuracy"].last == 0.9
 
 
 PIECES = strategies.sampled_from([running(), waiting("ErrImagePull"), ended(), ended(1), ended(137, "OOMKilled"), {}])

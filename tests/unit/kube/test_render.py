@@ -105,6 +105,35 @@ def test_what_the_template_says_about_security_stays() -> None:
     assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
 
 
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ({}, {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}),
+        (
+            {"capabilities": {"add": ["NET_BIND_SERVICE"]}},
+            {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}},
+        ),
+        ({"privileged": True}, {"privileged": True}),
+        ({"capabilities": {"add": ["SYS_ADMIN"]}}, {"capabilities": {"add": ["SYS_ADMIN"]}}),
+    ],
+    ids=["silent", "one capability", "privileged", "all but privileged"],
+)
+def test_no_default_contradicts_what_a_container_asks_for(given: dict[str, Any], made: dict[str, Any]) -> None:
+    wanted = builders.template()
+    wanted["spec"]["containers"][0]["securityContext"] = given
+    assert container(pod(owner(template=wanted)), "trial")["securityContext"] == made
+
+
+def test_a_container_that_asks_for_root_gets_it_and_no_other_does() -> None:
+    wanted = builders.template(
+        initContainers=[{"name": "chown", "image": "busybox", "securityContext": {"runAsUser": 0}}]
+    )
+    made = pod(owner(template=wanted))
+    assert made["spec"]["securityContext"]["runAsUser"] == render.USER
+    assert "runAsNonRoot" not in made["spec"]["securityContext"]
+    assert container(made, pods.SIDECAR)["securityContext"]["runAsNonRoot"] is True
+
+
 def test_a_native_sidecar_starts_before_the_other_init_containers() -> None:
     first = pod(owner(template=RICH), NATIVE)["spec"]["initContainers"][0]
     assert (first["name"], first["restartPolicy"]) == (pods.SIDECAR, "Always")

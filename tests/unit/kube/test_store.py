@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests import builders
 from tuning_operator.kube import names, store
 
 UID = "job-uid"
 KEY = store.Key("team", "svm")
+GONE = "2026-01-01T10:00:00Z"
 
 
 def job(version: int = 1, uid: str = UID, **metadata: Any) -> dict[str, Any]:
@@ -17,33 +20,55 @@ def job(version: int = 1, uid: str = UID, **metadata: Any) -> dict[str, Any]:
 
 
 def trial(
-    number: int = 0, version: int = 1, job_uid: str = UID, owner: str = UID, phase: str = "Pending"
+    number: int = 0, version: int = 1, job_uid: str = UID, owner: str = UID, phase: str = "Pending", **metadata: Any
 ) -> dict[str, Any]:
     return {
         "metadata": {
-            "name": f"svm-{number}",
+            "name": names.trial("svm", job_uid, number),
             "namespace": "team",
             "uid": f"trial-{number}",
             "resourceVersion": str(version),
             "ownerReferences": [{"uid": owner, "controller": True}],
+            **metadata,
         },
         "spec": {"job": {"name": "svm", "uid": job_uid}, "number": number, "parameters": {"x": 1}, "origin": "random"},
         "status": {"phase": phase},
     }
 
 
-def pod(attempt: int = 1, version: int = 1, owner: str = "trial-0", phase: str = "Running") -> dict[str, Any]:
+def pod(attempt: int = 1, version: int = 1, number: int = 0, phase: str = "Running", **metadata: Any) -> dict[str, Any]:
+    name = names.trial("svm", UID, number)
     return {
         "metadata": {
-            "name": f"svm-0-{attempt}",
+            "name": names.pod(name, attempt),
             "namespace": "team",
-            "uid": f"pod-{attempt}",
+            "uid": f"pod-{number}-{attempt}",
             "resourceVersion": str(version),
-            "labels": {names.JOB_UID_LABEL: UID, names.ATTEMPT_LABEL: str(attempt)},
-            "ownerReferences": [{"uid": owner, "controller": True}],
+            "labels": {
+                names.JOB_UID_LABEL: UID,
+                names.NUMBER_LABEL: str(number),
+                names.ATTEMPT_LABEL: str(attempt),
+            },
+            "ownerReferences": [{"name": name, "uid": f"trial-{number}", "controller": True}],
+            **metadata,
         },
         "status": {"phase": phase, "podIP": "10.0.0.1"},
     }
+
+
+def numbers(known: store.Store) -> list[int]:
+    return [record.spec.number for record in known.trials(KEY, UID)]
+
+
+def newest(known: store.Store, trial_uid: str = "trial-0") -> store.PodRecord:
+    record = known.pod("team", trial_uid)
+    assert record is not None
+    return record
+
+
+def kept(known: store.Store) -> int:
+    """How much the store holds, empty shells counted."""
+    return sum(len(part) for part in vars(known).values())
 
 
 def filled() -> store.Store:
@@ -65,27 +90,59 @@ def test_an_older_version_never_replaces_a_newer_one() -> None:
     known = filled()
     known.observe_trial(trial(version=10, phase="Succeeded"))
     known.observe_trial(trial(version=9, phase="Running"))
-    assert known.trial(UID, 0).status.phase == "Succeeded"
+    assert [record.status.phase for record in known.trials(KEY, UID)] == ["Succeeded"]
 
 
 def test_the_newest_attempt_is_the_trials_pod() -> None:
     known = filled()
     known.observe_pod(pod(attempt=2))
-    assert known.pod("trial-0").name == "svm-0-2"  # type: ignore[union-attr]
-    known.forget_pod(pod(attempt=2))
-    assert known.pod("trial-0").name == "svm-0-1"  # type: ignore[union-attr]
+    assert newest(known).attempt.number == 2
 
 
-def test_a_trial_whose_owner_is_not_the_job_that_it_names_is_left_alone() -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        trial(number=1, owner="somebody"),
+        trial(number=1, name="by-hand"),
+        trial(number=1, namespace="elsewhere"),
+    ],
+    ids=["of another owner", "of another name", "in another namespace"],
+)
+def test_a_trial_that_is_not_of_the_jobs_making_is_left_alone(body: dict[str, Any]) -> None:
     known = filled()
-    assert known.observe_trial(trial(number=1, owner="somebody")) is None
-    assert [record.spec.number for record in known.trials(UID)] == [0]
+    assert known.observe_trial(body) is None
+    assert numbers(known) == [0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pod(version=9, name="copy"),
+        pod(version=9, namespace="elsewhere"),
+        pod(version=9, ownerReferences=[]),
+    ],
+    ids=["of another name", "in another namespace", "of no owner"],
+)
+def test_a_pod_that_is_not_of_the_trials_making_reports_nothing(body: dict[str, Any]) -> None:
+    known = filled()
+    known.observe_pod(body)
+    assert newest(known).version == "1"
 
 
 def test_deleting_a_job_forgets_all_that_belonged_to_it() -> None:
     known = filled()
     known.forget_job(job())
-    assert (known.jobs, known.trials(UID), known.pod("trial-0")) == ({}, [], None)
+    assert kept(known) == 0
+
+
+def test_what_is_seen_of_a_deleted_jobs_remains_leaves_nothing_behind() -> None:
+    known = filled()
+    known.forget_job(job())
+    known.observe_trial(trial(version=8, deletionTimestamp=GONE))
+    known.observe_pod(pod(version=8, deletionTimestamp=GONE))
+    known.forget_trial(trial(version=9))
+    known.forget_pod(pod(version=9))
+    assert kept(known) == 0
 
 
 def test_the_deletion_of_an_earlier_job_of_the_name_does_not_touch_the_new_one() -> None:
@@ -93,22 +150,114 @@ def test_the_deletion_of_an_earlier_job_of_the_name_does_not_touch_the_new_one()
     known.observe_job(job(version=50, uid="new"))
     known.forget_job(job())
     assert known.jobs[KEY].uid == "new"
+    assert kept(known) == 2
+
+
+def test_late_news_of_an_earlier_job_of_the_name_does_not_replace_the_new_one() -> None:
+    known = filled()
+    known.observe_job(job(version=50, uid="new"))
+    known.observe_job(job(version=40, deletionTimestamp=GONE))
+    assert known.jobs[KEY].uid == "new"
+
+
+def test_a_status_that_cannot_be_read_does_not_hide_a_job() -> None:
+    known = store.Store()
+    known.observe_job({**job(), "status": {"phase": "Strange"}})
+    assert known.jobs[KEY].status.phase == "Pending"
+
+
+def test_fields_of_a_newer_operator_are_passed_over() -> None:
+    known = filled()
+    body = trial(version=2, phase="Succeeded")
+    body["spec"]["novelty"] = body["status"]["novelty"] = 1
+    known.observe_trial(body)
+    assert [record.status.phase for record in known.trials(KEY, UID)] == ["Succeeded"]
 
 
 def test_a_sweep_forgets_what_a_later_listing_did_not_show() -> None:
     known = filled()
     known.observe_trial(trial(number=1, version=5))
     known.sweep(store.Kind.TRIALS, seen={"trial-1"}, version=7)
-    assert [record.spec.number for record in known.trials(UID)] == [1]
+    assert numbers(known) == [1]
 
 
 def test_a_sweep_keeps_what_is_newer_than_the_listing() -> None:
     known = filled()
     known.observe_trial(trial(number=1, version=9))
     known.sweep(store.Kind.TRIALS, seen={"trial-0"}, version=7)
-    assert [record.spec.number for record in known.trials(UID)] == [0, 1]
+    assert numbers(known) == [0, 1]
 
 
-def test_an_object_that_cannot_be_read_is_left_alone() -> None:
+def test_a_sweep_that_misses_a_job_forgets_all_of_it_and_names_it() -> None:
     known = filled()
-    assert store.take(known.observe_trial, {"metadata": {"name": "odd"}, "spec": {"number": "x"}}) is None
+    assert known.sweep(store.Kind.JOBS, seen=set(), version=7) == {KEY}
+    assert kept(known) == 0
+
+
+def test_a_sweep_that_misses_a_pod_knows_that_its_attempt_is_lost() -> None:
+    known = filled()
+    known.sweep(store.Kind.PODS, seen=set(), version=7)
+    record = newest(known)
+    assert (record.gone, record.attempt.phase, record.attempt.reason) == (True, "Lost", "PodDeleted")
+
+
+def test_a_sweep_drops_the_pods_of_trials_that_are_gone() -> None:
+    known = filled()
+    known.observe_pod(pod(number=1))
+    known.sweep(store.Kind.PODS, seen={"pod-0-1"}, version=7)
+    assert known.pod("team", "trial-1") is None
+
+
+def test_a_deleted_pod_leaves_its_last_word_behind_for_as_long_as_its_trial() -> None:
+    known = filled()
+    body = pod(version=5, phase="Failed")
+    body["status"]["reason"] = "Evicted"
+    known.forget_pod(body)
+    assert (newest(known).gone, newest(known).attempt.reason) == (True, "Evicted")
+    known.forget_trial(trial(version=6))
+    assert known.pod("team", "trial-0") is None
+
+
+def test_a_pod_that_had_ended_before_it_was_deleted_has_not_ended_by_that() -> None:
+    known = filled()
+    body = pod(version=5, phase="Failed")
+    body["status"]["reason"] = "DeadlineExceeded"
+    known.observe_pod(body)
+    known.forget_pod({**body, "metadata": {**body["metadata"], "resourceVersion": "6", "deletionTimestamp": GONE}})
+    assert (newest(known).gone, newest(known).attempt.reason) == (True, "DeadlineExceeded")
+
+
+def test_a_pod_that_is_gone_does_not_come_back_with_a_late_answer() -> None:
+    known = filled()
+    known.forget_pod(pod(version=5))
+    known.observe_pod(pod(version=4, deletionTimestamp=GONE))
+    assert newest(known).gone
+
+
+def test_a_deletion_counts_also_without_a_version_of_its_own() -> None:
+    known = filled()
+    known.forget_pod(pod())
+    assert newest(known).gone
+
+
+def test_a_trial_made_anew_has_nothing_of_the_pods_of_the_old_one() -> None:
+    known = filled()
+    known.observe_trial(trial(version=9, uid="anew"))
+    assert known.pod("team", "anew") is None
+    assert known.pod("team", "trial-0") is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"metadata": {"name": "odd"}, "spec": {"number": "x"}},
+        {"metadata": {}, "spec": None},
+        {"metadata": {"name": "odd", "namespace": "team", "ownerReferences": [{"controller": True}]}},
+    ],
+    ids=["no job", "nothing", "an owner without uid"],
+)
+def test_an_object_that_cannot_be_read_is_left_alone(body: dict[str, Any]) -> None:
+    known = filled()
+    for function in (known.observe_trial, known.observe_pod, known.forget_trial, known.forget_pod):
+        assert store.take(function, body) is None
+    assert numbers(known) == [0]

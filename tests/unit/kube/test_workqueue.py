@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime
 
+import pytest
+
 from tuning_operator.kube import workqueue
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -124,4 +126,22 @@ async def test_a_key_that_is_gone_is_not_looked_at_later() -> None:
     queue.forget("a")
     await asyncio.sleep(0.05)
     assert looks.started == []
+    await stop(tasks)
+
+
+async def test_a_key_that_fails_at_many_events_is_tried_again_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workqueue, "FIRST_RETRY_SECONDS", 0.02)
+    looks = Looks()
+    looks.fail = {"bad"}
+    queue, tasks = await start(looks, workers=1)
+    for _ in range(3):
+        queue.add("bad")
+        await settle()
+    assert looks.started == ["bad"] * 3
+    looks.fail.clear()
+    async with asyncio.timeout(5):
+        while len(looks.started) < 4:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)  # nothing may happen now, and nothing announces that
+    assert looks.started == ["bad"] * 4
     await stop(tasks)

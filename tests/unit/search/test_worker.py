@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import signal
 import subprocess
@@ -35,6 +36,12 @@ def stall() -> None:
     signal.pause()
 
 
+def imports(module: str) -> set[str]:
+    """All modules that are there once this one is imported."""
+    importlib.import_module(module)
+    return set(sys.modules)
+
+
 @pytest_asyncio.fixture
 async def search() -> AsyncIterator[worker.Worker]:
     made = worker.Worker()
@@ -48,6 +55,13 @@ async def test_calls_are_answered_in_one_other_process_with_one_thread(search: w
     assert [child.pid for child in psutil.Process().children()] == [first]
     assert await search.run(os.getenv, "OMP_NUM_THREADS") == "1"
     assert await search.run(os.getpgrp) == first, "a Ctrl-C would reach it"
+
+
+async def test_the_process_imports_the_model_without_luggage(search: worker.Worker) -> None:
+    await search.warm("no.such.module", "tuning_operator.search.surrogate")
+    found = await search.run(imports, "tuning_operator.search.surrogate")
+    assert "sklearn.gaussian_process" in found
+    assert not found & {"sklearn.ensemble", "numpy.f2py.f2py2e"}
 
 
 async def test_an_error_comes_back_with_where_it_was_raised(search: worker.Worker) -> None:
