@@ -45,10 +45,12 @@ class Memory:
     thinking: asyncio.Task[None] | None = None
     """The search's process is checking the spec or looking for configurations."""
     stumbles: int = 0
+    trouble: str = ""
+    """What is wrong with the search, once it has failed more than once in a row."""
     """How often it failed in a row."""
     think_after: datetime.datetime | None = None
     status_written: datetime.datetime | None = None
-    obstacle: str = ""
+    obstacle: state.Obstacle | None = None
     retry_at: datetime.datetime | None = None
 
 
@@ -94,7 +96,7 @@ class Reconciler:
             await self._rehearse(record, memory, memory.spec)
         now = self._clock()
         if memory.retry_at is not None and now >= memory.retry_at:
-            memory.obstacle, memory.retry_at = "", None
+            memory.obstacle, memory.retry_at = None, None
         snapshot = self._snapshot(record, memory, memory.spec, now)
         todo = plan.plan(snapshot)
         changed = False
@@ -159,6 +161,7 @@ class Reconciler:
             exhausted_at=memory.exhausted_at,
             problems=memory.problems,
             obstacle=memory.obstacle,
+            trouble=memory.trouble,
             status_written=memory.status_written,
         )
 
@@ -178,7 +181,7 @@ class Reconciler:
             case actions.StartAttempt() if self._leaves(record, action.trial):
                 return False
             case actions.StartAttempt() | actions.CreateTrial():
-                return memory.obstacle == "" and await self._make(record, memory, snapshot, action)
+                return memory.obstacle is None and await self._make(record, memory, snapshot, action)
             case actions.RecordJob():
                 await self._hands.record_job(record, action.status)
                 memory.status_written = snapshot.now
@@ -210,10 +213,9 @@ class Reconciler:
                 await self._hands.create_trial(record, snapshot.job, action)
                 memory.proposals.pop(action.proposal.number, None)
         except (client.Refused, client.Failing, executor.Taken) as refusal:
-            reason, message, patience = _obstacle(refusal)
-            memory.obstacle = f"nothing new is started: {reason}: {message}"
+            memory.obstacle, patience = _obstacle(refusal)
             memory.retry_at = self._clock() + patience
-            log.warning("nothing new is started", extra={"job": record.key, "reason": reason, "why": message})
+            log.warning(str(memory.obstacle), extra={"job": record.key})
         return True
 
     def _leaves(self, record: store.JobRecord, item: state.Trial) -> bool:
@@ -249,10 +251,12 @@ class Reconciler:
             return
         error, now = task.exception(), self._clock()
         if error is None:
-            memory.stumbles, memory.think_after = 0, None
+            memory.stumbles, memory.think_after, memory.trouble = 0, None, ""
         else:
             memory.think_after = now + min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(memory.stumbles, 16))
             memory.stumbles += 1
+            if memory.stumbles > 1:
+                memory.trouble = f"no new trials: the search has failed {memory.stumbles} times in a row: {error}"
             log.error("the search failed; it is tried again", extra={"job": key}, exc_info=error)
         self._queue.add(key)
 
@@ -271,15 +275,15 @@ class Reconciler:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _obstacle(refusal: client.ApiError | executor.Taken) -> tuple[str, str, datetime.timedelta]:
-    """Why nothing new is started, in one word and for people, and when to try again."""
+def _obstacle(refusal: client.ApiError | executor.Taken) -> tuple[state.Obstacle, datetime.timedelta]:
+    """Why nothing new is started, and after which time to try again."""
     match refusal:
         case client.Refused():
-            return refusal.circumstance or "Refused", refusal.message, PATIENCE
+            return state.Obstacle(refusal.circumstance or "Refused", refusal.message), PATIENCE
         case client.ApiError():
-            return "ServerFailing", refusal.message, PATIENCE
+            return state.Obstacle("ServerFailing", refusal.message), PATIENCE
         case executor.Taken():
-            return "NameTaken", str(refusal), NAME_PATIENCE
+            return state.Obstacle("NameTaken", str(refusal)), NAME_PATIENCE
 
 
 def _job(record: store.JobRecord, spec: job.JobSpec) -> state.Job:

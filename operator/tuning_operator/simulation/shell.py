@@ -54,7 +54,7 @@ class Shell:
         self._proposals: dict[int, state.Proposal] = {}
         self._exhausted_at: int | None = None
         self._search: Search | None = None
-        self._obstacle = ""
+        self._obstacle: state.Obstacle | None = None
         self._retry = math.inf
         self._written: float | None = None
 
@@ -95,7 +95,7 @@ class Shell:
             if len(answers) < len(search.wanted):
                 self._exhausted_at = search.wanted[len(answers)][0]
         if self._retry <= self._world.now:
-            self._obstacle, self._retry = "", math.inf
+            self._obstacle, self._retry = None, math.inf
 
     def _snapshot(self) -> tuple[state.Snapshot, dict[int, int]]:
         """What is seen now, and the versions of the job (under -1) and of the trials."""
@@ -120,7 +120,7 @@ class Shell:
                 self._world.create_trial(action)
                 return True
             case actions.StartAttempt():
-                return self._obstacle == "" and self._start(action)
+                return self._obstacle is None and self._start(action)
             case actions.StopAttempt():
                 return self._world.stop(action)
             case actions.Collect():
@@ -147,7 +147,8 @@ class Shell:
         try:
             self._world.start(action)
         except world.Refused as refusal:
-            self._obstacle, self._retry = str(refusal), self._world.now + PATIENCE
+            self._obstacle = state.Obstacle("QuotaExceeded", str(refusal))
+            self._retry = self._world.now + PATIENCE
         return True
 
     def _sleep(self, todo: actions.Plan) -> None:

@@ -25,7 +25,7 @@ def plan(snapshot: state.Snapshot) -> actions.Plan:
     steps: list[actions.Action] = []
     for item in snapshot.trials:
         steps.extend(_announced(trials.step(item, around)))
-    if snapshot.obstacle:
+    if snapshot.obstacle is not None:
         steps = [step for step in steps if not isinstance(step, actions.StartAttempt)]
     elif over is None and not any(isinstance(step, actions.RecordTrial) for step in steps):
         # What is at hand is recorded first: new trials are to know the same as after a crash in between.

@@ -18,7 +18,7 @@ WAITING = "WaitingForResources"
 MAX_MESSAGE = 32_768
 """Characters that the schema allows in a condition's message."""
 
-RESOURCE_REASONS = frozenset({"Unschedulable", "QuotaExceeded"})
+UNSCHEDULABLE = "Unschedulable"
 
 
 def digest(spec: job.JobSpec) -> str:
@@ -34,13 +34,13 @@ def digest(spec: job.JobSpec) -> str:
 
 
 def changed(owner: state.Job) -> list[str]:
-    """Which of the parts that may not change did change since the job began."""
-    before = owner.status.spec_digest
+    """Which of the parts that may not change did change since the job began; all where that cannot be told."""
+    before, now = owner.status.spec_digest.split(), digest(owner.spec).split()
     if not before:
         return []
-    return [
-        part for part, old, new in zip(FIXED, before.split(), digest(owner.spec).split(), strict=True) if old != new
-    ]
+    if len(before) != len(now):
+        return list(FIXED)
+    return [part for part, old, new in zip(FIXED, before, now, strict=True) if old != new]
 
 
 def status(snapshot: state.Snapshot, over: ending.Ending | None) -> job.JobStatus:
@@ -107,25 +107,29 @@ def _waiting(snapshot: state.Snapshot) -> str:
     if parts:
         fields = ", ".join(f"spec.{part}" for part in parts)
         return f"no new trials: {fields} changed since the job began; change it back, or create a new job"
-    if snapshot.obstacle:
-        return snapshot.obstacle
+    if snapshot.obstacle is not None:
+        return str(snapshot.obstacle)
     stuck = [
         item
         for item in snapshot.trials
         if item.status.phase is trial.TrialPhase.PENDING and item.status.reason not in ("", state.SUSPENDED)
     ]
     if not stuck:
-        return ""
+        return snapshot.trouble
     first = stuck[0]
     others = f" (and {len(stuck) - 1} more)" if len(stuck) > 1 else ""
     return f"{first.name}{others} waits: {first.status.reason}: {first.status.message}"
 
 
-def _waits_for_resources(snapshot: state.Snapshot) -> bool:
-    return bool(snapshot.obstacle) or any(
-        item.status.phase is trial.TrialPhase.PENDING and item.status.reason in RESOURCE_REASONS
+def _shortage(snapshot: state.Snapshot) -> str:
+    """The reason for which resources are waited for, in one word; empty when they are not."""
+    if snapshot.obstacle is not None:
+        return snapshot.obstacle.reason
+    short = any(
+        item.status.phase is trial.TrialPhase.PENDING and item.status.reason == UNSCHEDULABLE
         for item in snapshot.trials
     )
+    return UNSCHEDULABLE if short else ""
 
 
 def _counts(trials: Sequence[state.Trial]) -> job.TrialCounts:
@@ -176,8 +180,8 @@ def _conditions(
         facts[name] = (holds, over.reason, over.message) if over and holds else (False, "NotFinished", "")
     suspended = draft.phase is job.JobPhase.SUSPENDED
     facts["Suspended"] = (suspended, "SuspendRequested" if suspended else "NotSuspended", "")
-    waits = not over and _waits_for_resources(snapshot)
-    facts[WAITING] = (waits, "Unschedulable" if waits else "NotWaiting", waiting if waits else "")
+    shortage = "" if over else _shortage(snapshot)
+    facts[WAITING] = (bool(shortage), shortage or "NotWaiting", waiting if shortage else "")
     moved = not over and bool(changed(snapshot.job))
     facts["SpecChanged"] = (moved, "ImmutableFieldChanged" if moved else "Unchanged", waiting if moved else "")
     before = {condition.type: condition for condition in snapshot.job.status.conditions}

@@ -84,12 +84,23 @@ class Proposal:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why nothing new can be started for now: one word for programs, a sentence for people."""
+
+    reason: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"nothing new is started: {self.reason}: {self.message}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Snapshot:
     """One job at one moment.
 
     `proposals` are suggestions that are ready; `exhausted_at` is the first trial number for which the search has no
-    configuration left; `problems` tell why the spec cannot run; `obstacle` why the platform refused the last Pod for now (a quota, say);
-    `status_written` is when the job's status was last written, for the debounce of mere counts.
+    configuration left; `problems` tell why the spec cannot run; `obstacle` why the platform refused the last Pod for
+    now (a quota, say); `trouble` why no suggestion comes; `status_written` is when the job's status was last written, for the debounce of mere counts.
     """
 
     job: Job
@@ -98,7 +109,8 @@ class Snapshot:
     proposals: Mapping[int, Proposal] = dataclasses.field(default_factory=dict)
     exhausted_at: int | None = None
     problems: tuple[errors.Problem, ...] = ()
-    obstacle: str = ""
+    obstacle: Obstacle | None = None
+    trouble: str = ""
     status_written: datetime.datetime | None = None
 
     @property

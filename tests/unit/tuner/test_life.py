@@ -308,12 +308,12 @@ def test_attempts_that_are_refused_wait_and_are_tried_again() -> None:
             for attempts in around.lives.values()
             for life in attempts.values()
         )
-        return "no new Pods: QuotaExceeded: 2 of 2" if running >= 2 else ""
+        return "2 of 2" if running >= 2 else ""
 
     around = lives(gate=gate, trials=4, parallel=4)
     assert story(around) == ["0: start job-0/1", "0: start job-1/1", "15: start job-2/1", "15: start job-3/1"]
-    waiting = [told.message for told in around.told() if told.reason == "Unschedulable"]
-    assert waiting == ["no new Pods: QuotaExceeded: 2 of 2"]
+    waiting = [told.message for told in around.told() if told.reason == "QuotaExceeded"]
+    assert waiting == ["nothing new is started: QuotaExceeded: 2 of 2"]
 
 
 def test_a_question_that_is_changed_stops_the_search_until_it_is_changed_back() -> None:

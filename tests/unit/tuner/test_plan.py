@@ -73,8 +73,8 @@ def steps(*trials: state.Trial, ready: tuple[state.Proposal, ...] = (), **fields
         pytest.param([], {"trials": None, "limits": {"maxDuration": "1h"}}, ["suggest 0:[]"], id="no maxTrials"),
         pytest.param([one(0, "Succeeded")], {"parallel": 2, "exhausted_at": 2}, ["suggest 1:[]"], id="one is left"),
         pytest.param([one(0, "Succeeded"), runs(1)], {"parallel": 2, "exhausted_at": 2}, [], id="none is left"),
-        pytest.param([], {"obstacle": "no new Pods: QuotaExceeded"}, [], id="no quota: none is made"),
-        pytest.param([one(0)], {"obstacle": "no new Pods: QuotaExceeded"}, [], id="no quota: none is started"),
+        pytest.param([], {"obstacle": state.Obstacle("QuotaExceeded", "x")}, [], id="no quota: none is made"),
+        pytest.param([one(0)], {"obstacle": state.Obstacle("QuotaExceeded", "x")}, [], id="no quota: none is started"),
         pytest.param(
             [], {"status": job.JobStatus()}, ["job Pending"], id="the job is recorded before anything is made"
         ),

@@ -26,7 +26,7 @@ ALL = [
 
 
 def status(*trials: state.Trial, over: ending.Ending | None = None, **fields: Any) -> job.JobStatus:
-    seen = {name: fields.pop(name) for name in ("obstacle", "status") if name in fields}
+    seen = {name: fields.pop(name) for name in ("obstacle", "trouble", "status") if name in fields}
     return report.status(snapshot(*trials, wanted=scenes.spec(**fields), **seen), over)
 
 
@@ -81,8 +81,13 @@ def test_phases(trials: list[state.Trial], fields: dict[str, Any], phase: str) -
             [one(0, reason="ErrImagePull", message="no")], {}, "job-0 waits: ErrImagePull: no", False, id="image"
         ),
         pytest.param(
-            [], {"obstacle": "no new Pods: QuotaExceeded: x"}, "no new Pods: QuotaExceeded: x", True, id="quota"
+            [],
+            {"obstacle": state.Obstacle("QuotaExceeded", "x")},
+            "nothing new is started: QuotaExceeded: x",
+            True,
+            id="quota",
         ),
+        pytest.param([], {"trouble": "the search fails"}, "the search fails", False, id="search"),
         pytest.param([one(0, reason="Suspended", message="the job was suspended")], {}, "", False, id="just resumed"),
     ],
 )
@@ -103,6 +108,16 @@ def test_conditions_appear_when_they_hold_and_are_kept_as_false_afterwards() -> 
         "Complete": "True",
         "WaitingForResources": "False",
     }
+
+
+def test_the_reason_of_a_shortage_is_that_of_the_obstacle() -> None:
+    (condition,) = status(obstacle=state.Obstacle("QuotaExceeded", "x")).conditions
+    assert condition.reason == "QuotaExceeded"
+
+
+def test_a_digest_that_cannot_be_read_counts_as_a_change() -> None:
+    odd = snapshot(status=job.JobStatus(spec_digest="by hand"))
+    assert report.changed(odd.job) == list(report.FIXED)
 
 
 def test_a_condition_keeps_the_time_since_which_it_holds() -> None:
