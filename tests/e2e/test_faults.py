@@ -73,7 +73,8 @@ def operator_pod(ground: Ground) -> None:
 
 def operator(ground: Ground) -> Object:
     """The operator's Pod."""
-    (pod,) = ground.installation.objects("pods")["items"]
+    pods: list[Object] = ground.installation.objects("pods")["items"]
+    (pod,) = pods
     return pod
 
 

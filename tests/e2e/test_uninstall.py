@@ -1,21 +1,22 @@
 """The product comes and goes while jobs run: nothing is stuck without it, and nothing of the users is lost.
 
-The tests before this one need the product installed, so it is put back.
+Other tests need the product installed, so it is put back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from tests.e2e import cluster
-from tests.e2e.ground import REPORT, Ground
+from tests.e2e.ground import Ground
 from tests.e2e.installation import Installation
 
 
 @pytest.fixture(scope="module", autouse=True)
-def installed_again(installation: Installation, namespaces: dict[str, str]) -> Iterator[None]:
+def installed_again(installation: Installation, namespaces: Mapping[str, str]) -> Iterator[None]:
     """The product as it was."""
     yield
     installation.install(namespaces.values() if cluster.SHARED else ())
@@ -41,10 +42,14 @@ async def test_operator_of_some_namespaces_serves_those_alone(ground: Ground) ->
 
 
 async def test_uninstalling_leaves_the_jobs_and_holds_nothing_up(ground: Ground) -> None:
-    await ground.submit(ground.job("left", f"sleep 600; {REPORT}", trials=4, parallel=2))
-    await ground.running("left")
+    place = dataclasses.replace(ground, namespace=f"{ground.namespace}-left")
+    ground.kubectl("create", "namespace", place.namespace)
+    ground.installation.install([place.namespace])
+    await place.submit(place.job("left", "sleep 600", trials=4, parallel=2))
+    await place.running("left")
     ground.installation.uninstall()
     assert ground.installation.objects("all")["items"] == []
     # The CRDs stay, and the users' jobs with them.
-    assert (await ground.reaches("left", "Running"))["phase"] == "Running"
-    ground.kubectl("delete", "namespace", ground.namespace, "--timeout=120s")
+    await place.reaches("left", "Running")
+    assert len(await place.trials("left")) == 2
+    ground.kubectl("delete", "namespace", place.namespace, "--timeout=120s")
