@@ -76,7 +76,7 @@ async def deleted_job_leaves_nothing(ground: Ground) -> None:
 
 
 async def trial_whose_pod_is_deleted_starts_again_with_the_same_parameters(ground: Ground) -> None:
-    await ground.submit(ground.job("deleted", SLOW, trials=1))
+    await ground.submit(ground.job("deleted", f"[ $TUNING_ATTEMPT = 1 ] && sleep 600; {REPORT}", trials=1))
     first = await ground.running("deleted")
     await ground.api.delete("Pod", ground.namespace, first["metadata"]["name"])
     await ground.reaches("deleted", "Complete")
