@@ -29,6 +29,8 @@ LOST_REASONS = frozenset(
 DISRUPTIONS = frozenset({"DisruptionTarget", "TerminationTarget"})
 """Condition types (Kubernetes 1.26, Kueue) that say that somebody else is ending the Pod."""
 
+DELETED = ("PodDeleted", "the Pod was deleted while the trial ran")
+
 _MESSAGE = 1024
 
 Status = Mapping[str, Any]
@@ -60,6 +62,20 @@ def attempt(pod: Mapping[str, Any]) -> state.Attempt:
     if base.started is not None:
         return base
     return _with(base, (trial.AttemptPhase.WAITING, *_waiting(status)))
+
+
+def follow(before: state.Attempt, now: state.Attempt) -> state.Attempt:
+    """What a newer state of a Pod says, given an older one.
+
+    An end that was seen before anybody deleted the Pod stays. A Pod that was being deleted while the trial ran has lost
+    it, also where the last state alone would not tell: a kubelet sets the grace period to 0 in the end.
+    """
+    if before.phase.is_finished():
+        return before
+    deleted_first = before.gone_by is not None and not before.draining
+    if deleted_first and now.phase in (trial.AttemptPhase.SUCCEEDED, trial.AttemptPhase.FAILED):
+        return _with(now, (trial.AttemptPhase.LOST, *DELETED))
+    return now
 
 
 def last(pod: Mapping[str, Any]) -> state.Attempt:
@@ -146,7 +162,7 @@ def _disruption(pod: Mapping[str, Any], ended: datetime.datetime | None = None) 
             return str(condition.get("reason") or "Disrupted"), str(condition.get("message") or "")[:_MESSAGE]
     asked = _deletion_asked(pod["metadata"])
     if asked is not None and (ended is None or ended >= asked):
-        return "PodDeleted", "the Pod was deleted while the trial ran"
+        return DELETED
     return None
 
 

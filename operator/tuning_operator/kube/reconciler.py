@@ -42,6 +42,8 @@ class Memory:
     """Whether the API server was asked if the template makes a Pod."""
     proposals: dict[int, state.Proposal] = dataclasses.field(default_factory=dict)
     exhausted_at: int | None = None
+    draining: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
+    """Since when a trial, by its uid, has been seen to have ended without its sidecar."""
     thinking: asyncio.Task[None] | None = None
     """The search's process is checking the spec or looking for configurations."""
     stumbles: int = 0
@@ -155,7 +157,9 @@ class Reconciler:
     ) -> state.Snapshot:
         return state.Snapshot(
             job=_job(record, spec),
-            trials=tuple(self._trial(record.key, item, spec) for item in self._store.trials(record.key, record.uid)),
+            trials=tuple(
+                self._trial(record, memory, spec, item, now) for item in self._store.trials(record.key, record.uid)
+            ),
             now=now,
             proposals=memory.proposals,
             exhausted_at=memory.exhausted_at,
@@ -165,10 +169,23 @@ class Reconciler:
             status_written=memory.status_written,
         )
 
-    def _trial(self, key: store.Key, record: store.TrialRecord, spec: job.JobSpec) -> state.Trial:
-        pod = self._store.pod(key.namespace, record.uid)
-        typed = record.spec.model_copy(update={"parameters": parameters.typed(spec, record.spec.parameters)})
-        return state.Trial(record.name, record.uid, typed, record.status, pod.attempt if pod else None)
+    def _trial(
+        self,
+        record: store.JobRecord,
+        memory: Memory,
+        spec: job.JobSpec,
+        item: store.TrialRecord,
+        now: datetime.datetime,
+    ) -> state.Trial:
+        pod = self._store.pod(record.key.namespace, item.uid)
+        typed = item.spec.model_copy(update={"parameters": parameters.typed(spec, item.spec.parameters)})
+        if pod is None or not pod.attempt.draining:
+            memory.draining.pop(item.uid, None)
+            return state.Trial(item.name, item.uid, typed, item.status, pod.attempt if pod else None)
+        since = memory.draining.setdefault(item.uid, now)
+        return state.Trial(
+            item.name, item.uid, typed, item.status, dataclasses.replace(pod.attempt, draining_since=since)
+        )
 
     async def _act(
         self, record: store.JobRecord, memory: Memory, snapshot: state.Snapshot, action: actions.Action

@@ -183,9 +183,8 @@ class Store:
         owner = Owner(metadata["namespace"], controller["uid"])
         known = self._pods.get(owner, {}).get(attempt.number)
         same = known is not None and known.uid == metadata["uid"]
-        if known is not None and same and known.attempt.phase.is_finished():
-            # How it ended was seen before anybody deleted it; times in whole seconds would not tell.
-            attempt = known.attempt
+        if known is not None and same:
+            attempt = pods.follow(known.attempt, attempt)
         if known is None or _newer(metadata, known.version) or (gone and same):
             address = (body.get("status") or {}).get("podIP") or ""
             self._pods.setdefault(owner, {})[attempt.number] = PodRecord(

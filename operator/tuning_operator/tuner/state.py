@@ -35,6 +35,8 @@ class Attempt:
     """It is being removed, and due to be gone by then; until it is, it may still run."""
     draining: bool = False
     """The trial's own process has ended (at `ended`), but its sidecar waits to be told."""
+    draining_since: datetime.datetime | None = None
+    """Since when that has been seen; later than `ended` if nobody could look in between."""
     summary: summary.Summary | None = None
 
 

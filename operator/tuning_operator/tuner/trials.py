@@ -96,8 +96,8 @@ def wake(item: state.Trial, around: Circumstances) -> datetime.datetime | None:
         return None
     if attempt.gone_by is not None:
         return attempt.gone_by + REMOVAL_PATIENCE
-    if attempt.draining and attempt.ended is not None:
-        return attempt.ended + DRAIN_PATIENCE
+    if attempt.draining:
+        return _drained_by(attempt)
     if attempt.phase is trial.AttemptPhase.WAITING:
         return _given_up_at(item, attempt)
     limit = around.job.spec.trial.max_duration
@@ -154,10 +154,17 @@ def _expect_gone(
 
 
 def _drain(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
-    if attempt.ended is not None and around.now >= attempt.ended + DRAIN_PATIENCE:
+    due = _drained_by(attempt)
+    if due is not None and around.now >= due:
         yield actions.StopAttempt(item, "the sidecar did not hand over; removing the Pod makes it do so")
     else:
         yield actions.Collect(item, "the trial's process has ended")
+
+
+def _drained_by(attempt: state.Attempt) -> datetime.datetime | None:
+    """When the sidecar's time to hand over is up: an operator that was away gives it all of that time, too."""
+    since = attempt.draining_since or attempt.ended
+    return since + DRAIN_PATIENCE if since is not None else None
 
 
 def _wait(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:

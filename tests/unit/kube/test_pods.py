@@ -184,6 +184,22 @@ def test_a_native_sidecar_that_was_restarted_hands_over_with_its_last_end() -> N
     assert attempt.summary.metrics["accuracy"].last == 0.9
 
 
+GONE_AT_ONCE = {"deletionTimestamp": "2026-01-01T10:05:02Z", "deletionGracePeriodSeconds": 0}
+
+
+def test_a_pod_that_was_being_deleted_while_the_trial_ran_has_lost_it_whatever_its_last_state_looks_like() -> None:
+    before = pods.attempt(pod(running(), running(), metadata=EARLY))
+    now = pods.attempt(pod(ended(), reported(), metadata=GONE_AT_ONCE))
+    assert now.phase is AttemptPhase.SUCCEEDED
+    assert (pods.follow(before, now).phase, pods.follow(before, now).reason) == (AttemptPhase.LOST, "PodDeleted")
+
+
+def test_a_pod_that_is_removed_because_its_sidecar_does_not_hand_over_has_lost_nothing() -> None:
+    before = pods.attempt(pod(ended(), running(), metadata=LATE))
+    now = pods.attempt(pod(ended(), reported(), metadata=LATE))
+    assert pods.follow(before, now).phase is AttemptPhase.SUCCEEDED
+
+
 PIECES = strategies.sampled_from([running(), waiting("ErrImagePull"), ended(), ended(1), ended(137, "OOMKilled"), {}])
 
 

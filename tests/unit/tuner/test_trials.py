@@ -131,6 +131,11 @@ def after_loss(**fields: Any) -> state.Trial:
             ["stop job-0"],
             id="sidecar does not hand over: removed",
         ),
+        pytest.param(
+            one(phase="Running", seen=attempt(draining=True, ended=ago(600), draining_since=ago(1))),
+            ["collect job-0"],
+            id="nobody could look for long: the sidecar has all its time still",
+        ),
         pytest.param(one(phase="Succeeded", seen=succeeded()), [], id="finished: left alone"),
         pytest.param(one(phase="Succeeded"), [], id="finished and removed: left alone"),
         pytest.param(one(phase="Failed", seen=attempt()), ["stop job-0"], id="finished, its attempt runs: stopped"),
