@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
+import aiohttp
 import kopf
 
 from tuning_operator.api import job
 from tuning_operator.kube import client, names, store, workqueue
 
+log = logging.getLogger(__name__)
+
 LOGIN_PAUSE_SECONDS = 2.0
 LAST_BACKOFF_SECONDS = 8.0
+NOT_SERVED_SECONDS = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,22 +50,35 @@ class Login:
         self._pause = pause
         self._logins = 0
 
-    async def offer(self, **_: Any) -> kopf.ConnectionInfo:
-        """The credentials as they are now."""
+    async def offer(self, **_: Any) -> kopf.AiohttpSession:
+        """A session with the credentials as they are now."""
         if self._logins:
             await asyncio.sleep(self._pause)
         self._logins += 1
         known = await self._api.credentials()
-        return kopf.ConnectionInfo(
+        info = kopf.ConnectionInfo(
             server=known.server,
             ca_path=known.ca_path,
             insecure=known.insecure,
             certificate_path=known.certificate_path,
             private_key_path=known.private_key_path,
             token=known.token,
-            # kopf gives up when it is offered what was refused before; this is how it tells one from the other.
-            priority=self._logins,
         )
+        connector = aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context())
+        session = aiohttp.ClientSession(connector=connector, headers=info.as_http_headers(), middlewares=(insist,))
+        # kopf gives up when it is offered what was refused before; the priority is how it tells one from the other.
+        return kopf.AiohttpSession(server=known.server, aiohttp_session=session, priority=self._logins)
+
+
+async def insist(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Asks again until there is something: an API server that starts answers 404 for kinds that it does not serve yet,
+    and kopf would take that for the end.
+    """
+    while (response := await handler(request)).status == HTTPStatus.NOT_FOUND:
+        log.warning("not served", extra={"path": request.url.path})
+        response.release()
+        await asyncio.sleep(NOT_SERVED_SECONDS)
+    return response
 
 
 class Backoffs:
