@@ -153,5 +153,5 @@ async def test_short_resources_again_and_again_make_one_event_with_a_count(
     for suspended in (True, False):
         await cluster.patch("TuningJob", namespace, "job", {"spec": {"suspend": suspended}})
         await cluster.until("TuningJob", namespace, "job", lambda job, s=suspended: waits(job) is not s)  # type: ignore[misc]
-    events = await cluster.list("Event", namespace, fields="involvedObject.name=job,reason=Unschedulable")
+    events = await cluster.list("Event", namespace, fields="involvedObject.name=job,reason=QuotaExceeded")
     assert [event["count"] for event in events] == [2]
