@@ -145,13 +145,15 @@ class Ground:
         """The status of the job's first trial, when its phase and reason are as expected."""
         await self.job(case)
         labels = f"tuning-operator.dev/job={case.name},tuning-operator.dev/trial-number=0"
-        (trial,) = await self.api.list("TuningTrial", self.namespace, labels=labels)
+        async with asyncio.timeout(30):
+            while not (trials := await self.api.list("TuningTrial", self.namespace, labels=labels)):
+                await asyncio.sleep(0.05)
 
         def is_expected(trial: Object) -> bool:
             status = trial.get("status", {})
             return (status.get("phase"), reason(status)) == (case.phase, case.reason)
 
-        name = trial["metadata"]["name"]
+        name = trials[0]["metadata"]["name"]
         found: Object = (await self.api.until("TuningTrial", self.namespace, name, is_expected))["status"]
         return found
 
