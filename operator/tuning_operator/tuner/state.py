@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from tuning_operator.api import errors, job, trial
 from tuning_operator.search import suggest
+from tuning_operator.stopping import curve
 from tuning_trial import summary
 
 SUSPENDED = "Suspended"
@@ -49,6 +50,8 @@ class Trial:
     spec: trial.TrialSpec
     status: trial.TrialStatus
     attempt: Attempt | None = None
+    curves: Mapping[str, curve.Curve] = dataclasses.field(default_factory=dict)
+    """What its newest attempt has reported so far, by metric; empty where nobody has looked."""
 
     @property
     def number(self) -> int:
