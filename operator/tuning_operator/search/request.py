@@ -28,12 +28,29 @@ class Outcome(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """A trial that has ended. `values` are in the objectives' order, and empty where the trial has none."""
+    """A trial that has ended. `values` are in the objectives' order, and empty where the trial has none.
+
+    Numbers below 0 are those of trials of earlier jobs, from which this one may learn.
+    """
 
     number: int
     configuration: Configuration
     outcome: Outcome
     values: tuple[float, ...] = ()
+    errors: tuple[float, ...] = ()
+    """The standard error of each value where it is known, which it is of repeated trials."""
+    violations: tuple[float, ...] = ()
+    """By how much the values break each outcome constraint, in the constraint's own unit; 0 or less where they meet it."""
+
+    @property
+    def feasible(self) -> bool:
+        """Whether all outcome constraints are met."""
+        return all(violation <= 0 for violation in self.violations)
+
+    @property
+    def censored(self) -> bool:
+        """Whether the trial was stopped: its values are what it had reached by then."""
+        return self.outcome is Outcome.STOPPED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,9 +77,9 @@ class Request:
 
     @functools.cached_property
     def used(self) -> frozenset[Key]:
-        """The keys of all configurations that have been proposed."""
+        """The keys of all configurations that this job has proposed; those of earlier jobs may be tried again."""
         known: tuple[Result | Pending, ...] = (*self.results, *self.pending)
-        return frozenset(self.space.key(one.configuration) for one in known)
+        return frozenset(self.space.key(one.configuration) for one in known if one.number >= 0)
 
     def rng(self, purpose: str) -> random.Random:
         """Random numbers for one purpose of this trial, the same on every machine and in every process."""

@@ -37,15 +37,34 @@ def targets(results: Sequence[Result], goals: Sequence[job.Goal], rng: random.Ra
     """A number for each result, smaller is better.
 
     Failed trials are told as the worst value seen: a model that is not told of them proposes their neighbours until the
-    job has failed. Several objectives are weighted at random, anew for each trial, which spreads the trials over the
+    job has failed. Those that break outcome constraints are worse than all that do not. Several objectives are weighted at random, anew for each trial, which spreads the trials over the
     front (ParEGO: Knowles, IEEE Transactions on Evolutionary Computation 10, 2006).
     """
-    good = [result for result in results if valued(result)]
+    good = [result for result in results if valued(result) and result.feasible]
     warped = [warp([_cost(result.values[index], goal) for result in good]) for index, goal in enumerate(goals)]
     scalar = warped[0] if len(goals) == 1 else _weigh(warped, rng)
-    worst = max(scalar, default=0.0)
     told = dict(zip((result.number for result in good), scalar, strict=True))
+    told |= _infeasible([result for result in results if valued(result) and not result.feasible], scalar)
+    worst = max(told.values(), default=0.0)
     return [told.get(result.number, worst) for result in results]
+
+
+def _infeasible(results: Sequence[Result], feasible: Sequence[float]) -> dict[int, float]:
+    """Targets for trials that break outcome constraints, by number: beyond all feasible ones, by how much they break.
+
+    Violations of several constraints are made comparable by ranks and added up. (Deb, An Efficient Constraint Handling
+    Method for Genetic Algorithms, Computer Methods in Applied Mechanics and Engineering 186, 2000)
+    """
+    edge = max(feasible, default=0.0)
+    columns = zip(*(result.violations for result in results), strict=True)
+    ranks = zip(*(_ranks(column) for column in columns), strict=True)
+    return {result.number: edge + sum(shares) for result, shares in zip(results, ranks, strict=True)}
+
+
+def _ranks(violations: Sequence[float]) -> list[float]:
+    """The place of each violation among them, in (0, 1]; 0 where there is none."""
+    order = {value: place for place, value in enumerate(sorted({v for v in violations if v > 0}), 1)}
+    return [order[value] / len(order) if value in order else 0.0 for value in violations]
 
 
 def warp(costs: Sequence[float]) -> list[float]:

@@ -319,3 +319,18 @@ def test_any_space(algorithm: str, of: Space, seed: int) -> None:
                 again = slot.dimension.at(slot.dimension.unit(value))
                 assert again == value or again == pytest.approx(value, rel=1e-6, abs=1e-6)
     assert len({of.key(configuration) for configuration in found}) == len(found)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_results_of_earlier_jobs_and_infeasible_ones_are_learnt_from_and_their_configurations_may_come_again(
+    algorithm: str,
+) -> None:
+    every = list(GRID.enumerate())
+    earlier = tuple(
+        dataclasses.replace(done(-1 - n, one, *bowl(one)), violations=(n % 3 - 1.0,)) for n, one in enumerate(every)
+    )
+    request = dataclasses.replace(_ask(GRID, algorithm), results=earlier)
+    first = suggest.suggest(request)
+    assert GRID.contains(first.configuration)
+    again = dataclasses.replace(request, number=1, results=(*earlier, done(0, first.configuration, 0.5)))
+    assert suggest.suggest(again).configuration != first.configuration

@@ -63,3 +63,23 @@ def test_with_several_objectives_what_is_better_in_all_of_them_has_the_smaller_t
         for other, reached in zip(values, found, strict=True):
             if pair[0] <= other[0] and pair[1] >= other[1]:
                 assert target <= reached
+
+
+def test_what_breaks_an_outcome_constraint_is_worse_than_all_that_do_not_and_by_how_much_it_breaks_them() -> None:
+    values = [(0.1, (5.0, -1.0)), (0.2, (0.5, 0.0)), (0.9, (-1.0, 0.0)), (0.5, (-3.0, -1.0)), (0.0, (0.5, 2.0))]
+    results = [
+        Result(number, {}, Outcome.SUCCEEDED, (value,), violations=broken)
+        for number, (value, broken) in enumerate(values)
+    ]
+    found = targets.targets([*results, done(5, {})], (Goal.MINIMIZE,), stream("t"))
+    assert sorted(range(5), key=found.__getitem__)[:3] == [3, 2, 1]
+    assert max(found[2], found[3]) < min(found[0], found[1], found[4])
+    assert found[5] == max(found)
+
+
+def test_where_nothing_is_feasible_the_least_violation_is_the_best() -> None:
+    results = [
+        Result(number, {}, Outcome.SUCCEEDED, (1.0,), violations=(broken,)) for number, broken in enumerate([3.0, 1.0])
+    ]
+    found = targets.targets(results, (Goal.MINIMIZE,), stream("t"))
+    assert found[1] < found[0]
