@@ -34,7 +34,11 @@ collect_ignore = [] if cluster.BREAKABLE else ["test_faults.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark this folder's tests, and time them without the building of images, which the first one waits for."""
+    """Mark this folder's tests, and time them without the building of images, which the first one waits for.
+
+    The tests that uninstall the product come last.
+    """
+    items.sort(key=lambda item: item.path.stem == "test_uninstall")
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)

@@ -17,6 +17,7 @@ Object = dict[str, Any]
 IMAGE = "tuning-example-digits-svm"
 """What trials run in when the test does not care: it has sh, Python and tuning_trial."""
 SECONDS = 120.0
+"""How long anything may take; old kubelets clear up a deleted Pod once a minute only."""
 REPORT = 'echo "{\\"accuracy\\": $HP_x}" >> "$TUNING_METRICS_FILE"'
 """A whole trial, as a line for the shell."""
 

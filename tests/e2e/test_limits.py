@@ -72,7 +72,7 @@ async def deleted_job_leaves_nothing(ground: Ground) -> None:
     await ground.submit(ground.job("dropped", ENDLESS, trials=4, parallel=2))
     await ground.running("dropped")
     await ground.api.delete("TuningJob", ground.namespace, "dropped")
-    await eventually(lambda: ground.is_empty("dropped"), "nothing of the job is left", 60)
+    await eventually(lambda: ground.is_empty("dropped"), "nothing of the job is left")
 
 
 async def trial_whose_pod_is_deleted_starts_again_with_the_same_parameters(ground: Ground) -> None:
@@ -109,17 +109,6 @@ async def told(ground: Ground) -> AsyncIterator[dict[Story, asyncio.Task[None]]]
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 async def test_that_a(ground: Ground, told: dict[Story, asyncio.Task[None]], story: Story) -> None:
     await told[story]
-
-
-async def test_job_deleted_without_an_operator_leaves_nothing(ground: Ground) -> None:
-    await ground.submit(ground.job("orphan", ENDLESS, trials=4, parallel=2))
-    await ground.running("orphan")
-    ground.installation.scale(0)
-    try:
-        await ground.api.delete("TuningJob", ground.namespace, "orphan")
-        await eventually(lambda: ground.is_empty("orphan"), "nothing of the job is left", 60)
-    finally:
-        ground.installation.scale(1)
 
 
 def parameters(pod: Object) -> str:

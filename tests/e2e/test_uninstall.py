@@ -1,25 +1,13 @@
 """The product comes and goes while jobs run: nothing is stuck without it, and nothing of the users is lost.
 
-Other tests need the product installed, so it is put back.
+These tests are the last ones: the product is gone when they are done.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
 
-import pytest
-
-from tests.e2e import cluster
-from tests.e2e.ground import Ground
-from tests.e2e.installation import Installation
-
-
-@pytest.fixture(scope="module", autouse=True)
-def installed_again(installation: Installation, namespaces: Mapping[str, str]) -> Iterator[None]:
-    """The product as it was."""
-    yield
-    installation.install(namespaces.values() if cluster.SHARED else ())
+from tests.e2e.ground import Ground, eventually
 
 
 async def test_operator_of_some_namespaces_serves_those_alone(ground: Ground) -> None:
@@ -44,12 +32,15 @@ async def test_operator_of_some_namespaces_serves_those_alone(ground: Ground) ->
 async def test_uninstalling_leaves_the_jobs_and_holds_nothing_up(ground: Ground) -> None:
     place = dataclasses.replace(ground, namespace=f"{ground.namespace}-left")
     ground.kubectl("create", "namespace", place.namespace)
-    ground.installation.install([place.namespace])
-    await place.submit(place.job("left", "sleep 600", trials=4, parallel=2))
-    await place.running("left")
+    ground.installation.install([ground.namespace, place.namespace])
+    for there, name in ((place, "left"), (ground, "dropped")):
+        await there.submit(there.job(name, "sleep 600", trials=4, parallel=2))
+        await there.running(name)
     ground.installation.uninstall()
     assert ground.installation.objects("all")["items"] == []
     # The CRDs stay, and the users' jobs with them.
     await place.reaches("left", "Running")
     assert len(await place.trials("left")) == 2
+    await ground.api.delete("TuningJob", ground.namespace, "dropped")
     ground.kubectl("delete", "namespace", place.namespace, "--timeout=120s")
+    await eventually(lambda: ground.is_empty("dropped"), "nothing of the deleted job is left")
