@@ -34,6 +34,7 @@ class From(enum.StrEnum):
     BEST = "best"
     LAST = "last"
     MEAN = "mean"
+    WORST = "worst"
 
 
 class ParameterType(enum.StrEnum):
@@ -77,7 +78,7 @@ class Objective(base.Model):
     target: float | None = None
     """The job is complete as soon as a trial reaches this value."""
     from_: Annotated[From, pydantic.Field(alias="from")] = From.BEST
-    """Which of the trial's observations count: its best one, its last one or their mean."""
+    """Which of the trial's observations count: its best one, its last one, their mean, or its worst one."""
 
 
 class Parameter(base.Model):

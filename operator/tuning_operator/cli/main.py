@@ -85,6 +85,23 @@ def validate(
 
 
 @application.command()
+def convert(
+    manifests: Annotated[list[str], typer.Argument(help="Files with Experiments of Katib's, or - for standard input.")],
+    output: Annotated[Format, typer.Option("--output", "-o", help="How the TuningJobs are written.")] = Format.YAML,
+) -> None:
+    """Turn Katib's Experiments into TuningJobs of the same meaning.
+
+    The jobs go to standard output. What they do in another way is told on standard error as a warning, and what has no
+    equivalent as an error, each with its field. A ConfigMap that holds a trial's template may stand in the same file.
+
+    Exit status: 0 all were converted, 2 some could not be, and nothing was written.
+    """
+    from tuning_operator.cli import converting
+
+    raise typer.Exit(converting.run(manifests, output.value))
+
+
+@application.command()
 def version() -> None:
     """Print the version."""
     typer.echo(f"tuningctl {tuning_operator.__version__}")

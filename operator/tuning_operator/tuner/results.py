@@ -37,7 +37,7 @@ def _value(objective: job.Objective, observed: summary.Summary) -> float | Missi
     metric = observed.metrics.get(objective.metric)
     if metric is None or (metric.count == 0 and metric.not_finite == 0):
         return Missing("ObjectiveNotReported", _not_reported(objective.metric, observed))
-    if metric.count == 0 or (metric.not_finite and objective.from_ is job.From.MEAN):
+    if metric.count == 0 or (metric.not_finite and objective.from_ in (job.From.MEAN, job.From.WORST)):
         return Missing("ObjectiveNotFinite", f"{objective.metric} was NaN or infinite {metric.not_finite} time(s)")
     if metric.diverged and objective.from_ is job.From.LAST:
         return Missing("ObjectiveNotFinite", f"the last value of {objective.metric} is NaN or infinite")
@@ -48,6 +48,8 @@ def _value(objective: job.Objective, observed: summary.Summary) -> float | Missi
             value = metric.last
         case job.From.MEAN:
             value = metric.mean
+        case job.From.WORST:
+            value = metric.min if objective.goal is job.Goal.MAXIMIZE else metric.max
     if value is None or not math.isfinite(value):
         return Missing("ObjectiveNotFinite", f"the {objective.from_} value of {objective.metric} is NaN or infinite")
     return float(value)

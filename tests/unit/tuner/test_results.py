@@ -30,6 +30,8 @@ def objective(**fields: Any) -> job.Objective:
         ({"from": "last"}, 0.3),
         ({"from": "mean"}, 0.4),
         ({"goal": "minimize", "from": "last"}, 0.3),
+        ({"from": "worst"}, 0.1),
+        ({"goal": "minimize", "from": "worst"}, 0.7),
     ],
 )
 def test_which_observation_counts(fields: dict[str, Any], value: float) -> None:
@@ -57,7 +59,14 @@ def test_why_there_is_no_value(observed: summary.Summary | None, reason: str, me
 
 @pytest.mark.parametrize(
     ("wanted", "diverged", "finite"),
-    [("best", False, True), ("best", True, True), ("last", False, True), ("last", True, False), ("mean", False, False)],
+    [
+        ("best", False, True),
+        ("best", True, True),
+        ("last", False, True),
+        ("last", True, False),
+        ("mean", False, False),
+        ("worst", False, False),
+    ],
 )
 def test_a_nan_spoils_the_mean_and_at_the_end_the_last_value(wanted: str, diverged: bool, finite: bool) -> None:
     curve = summary.Metric(count=1, first=0.5, last=0.5, min=0.5, max=0.5, mean=0.5, not_finite=1, diverged=diverged)

@@ -1,0 +1,1 @@
+"""From Katib: an Experiment becomes a TuningJob of the same meaning, and whatever has none is named. Pure."""
