@@ -16,6 +16,7 @@ import yaml
 from kubernetes.aio import client, config
 
 from tuning_operator import __version__
+from tuning_operator.kube import gate
 
 Object = dict[str, Any]
 
@@ -102,9 +103,18 @@ class Credentials:
 class Api:
     """A connection to the API server. Create it with `connect`."""
 
-    def __init__(self, transport: client.ApiClient, *, in_cluster: bool) -> None:
+    def __init__(self, transport: client.ApiClient, *, in_cluster: bool, guard: gate.Gate | None = None) -> None:
         self._transport = transport
         self.in_cluster = in_cluster
+        self._guard = guard
+
+    def behind(self, guard: gate.Gate) -> Api:
+        """The same connection; all that is not a mere reading has to pass the gate, or raises gate.NotLeading."""
+        return Api(self._transport, in_cluster=self.in_cluster, guard=guard)
+
+    def passage(self) -> float:
+        """How long a write that is sent now may take, in seconds. Raises gate.NotLeading."""
+        return min(TIMEOUT_SECONDS, self._guard.passage()) if self._guard else TIMEOUT_SECONDS
 
     @classmethod
     async def connect(cls) -> Api:
@@ -203,8 +213,9 @@ class Api:
             header_params={"Accept": "application/json", "Content-Type": content_type, **(headers or {})},
             auth_settings=["BearerToken"],
         )
+        patience = TIMEOUT_SECONDS if method == "GET" else self.passage()
         try:
-            response = await self._transport.call_api(method, url, sent, body, _request_timeout=TIMEOUT_SECONDS)
+            response = await self._transport.call_api(method, url, sent, body, _request_timeout=patience)
             data = await response.read()
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error) or type(error).__name__) from error

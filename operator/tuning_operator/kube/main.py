@@ -1,75 +1,83 @@
 """`tuning-operator run`: the process in the operator's Pod.
 
-This module is imported again by the worker process that does the search, so everything heavy is imported only when
-the operator itself starts.
+Everything heavy is imported only when the operator itself starts. argparse, because typer would cost each operator
+3 MiB for good.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
-from typing import Annotated
-
-import typer
-
-application = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="The tuning operator for Kubernetes.",
-)
 
 
-@application.callback()
-def root() -> None:
-    """The tuning operator for Kubernetes."""
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser("tuning-operator", description="The tuning operator for Kubernetes.")
+    commands = made.add_subparsers(dest="command", required=True)
+    run = commands.add_parser(
+        "run",
+        help="Watch TuningJobs and run their trials as Pods.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    image = os.environ.get("TUNING_SIDECAR_IMAGE")
+    run.add_argument(
+        "--sidecar-image", default=image, required=not image, help="image of the metrics sidecar; $TUNING_SIDECAR_IMAGE"
+    )
+    run.add_argument("--sidecar-mode", choices=("auto", "native", "classic"), default="auto", help="native: 1.29 on")
+    run.add_argument(
+        "--sidecar-access", choices=("auto", "direct", "proxy"), default="auto", help="to the Pod, or by the API server"
+    )
+    run.add_argument("--namespace", action="append", default=[], help="namespace to watch; repeatable; none: all")
+    run.add_argument(
+        "--lease", type=_place, metavar="NAMESPACE/NAME", help="Lease that the one operator at work holds; none: alone"
+    )
+    run.add_argument("--identity", default=os.environ.get("POD_NAME"), help="holder's name in the Lease; $POD_NAME")
+    run.add_argument("--port", type=int, default=8080, help="port of /healthz, /readyz and /metrics; 0 takes any")
+    run.add_argument("--log-format", choices=("json", "text"), default="json", help="of the log")
+    run.add_argument("--ready-file", type=pathlib.Path, help="file to touch when all caches are filled")
+    return made
 
 
-@application.command()
-def run(
-    sidecar_image: Annotated[str, typer.Option(envvar="TUNING_SIDECAR_IMAGE", help="Image of the metrics sidecar.")],
-    sidecar_mode: Annotated[str, typer.Option(help="auto, native (Kubernetes 1.29 and newer) or classic.")] = "auto",
-    sidecar_access: Annotated[str, typer.Option(help="auto, direct (to the Pod) or proxy (API server).")] = "auto",
-    namespace: Annotated[list[str] | None, typer.Option(help="Namespace to watch; repeatable. Default: all.")] = None,
-    port: Annotated[int, typer.Option(help="Port of /healthz, /readyz and /metrics; 0 takes any.")] = 8080,
-    log_format: Annotated[str, typer.Option(help="json or text.")] = "json",
-    ready_file: Annotated[pathlib.Path | None, typer.Option(help="File to touch when all caches are filled.")] = None,
-) -> None:
-    """Watch TuningJobs and run their trials as Pods."""
-    from tuning_operator.kube import client, logs, operator
+def _place(text: str) -> tuple[str, str]:
+    namespace, slash, name = text.partition("/")
+    if not (namespace and slash and name) or "/" in name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/NAME, such as tuning-system/tuning-operator")
+    return namespace, name
 
-    _one_of("--log-format", log_format, "json", "text")
-    _one_of("--sidecar-mode", sidecar_mode, "auto", "native", "classic")
-    _one_of("--sidecar-access", sidecar_access, "auto", "direct", "proxy")
-    logs.configure(log_format)
+
+def run(given: argparse.Namespace) -> int:
+    """Runs the operator until it is told to stop; answers the exit code."""
+    from tuning_operator.kube import client, election, logs, operator
+
+    logs.configure(given.log_format)
     options = operator.Options(
-        sidecar_image=sidecar_image,
-        sidecar_mode=sidecar_mode,
-        sidecar_access=sidecar_access,
-        namespaces=tuple(namespace or ()),
-        port=port,
-        ready_file=ready_file,
+        sidecar_image=given.sidecar_image,
+        sidecar_mode=given.sidecar_mode,
+        sidecar_access=given.sidecar_access,
+        namespaces=tuple(given.namespace),
+        lease=election.Place(*given.lease) if given.lease else None,
+        identity=given.identity or "",
+        port=given.port,
+        ready_file=given.ready_file,
     )
     try:
         asyncio.run(operator.run(options))
     except client.Unconfigured as error:
         logs.log.error(str(error))
-        raise typer.Exit(2) from None
+        return 2
     except operator.Broken as error:
         logs.log.error(str(error), exc_info=error.__cause__)
-        raise typer.Exit(1) from None
-
-
-def _one_of(option: str, given: str, *allowed: str) -> None:
-    if given not in allowed:
-        raise typer.BadParameter(f"{given!r} is none of {', '.join(allowed)}", param_hint=option)
+        return 1
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the console script."""
-    application(args=list(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(run(parser().parse_args(arguments)))
 
 
 if __name__ == "__main__":

@@ -68,6 +68,11 @@ def events_path(namespace: str) -> str:
     return _path("/api/v1", namespace, "events", "")
 
 
+def leases_path(namespace: str) -> str:
+    """Path of the Leases of a namespace."""
+    return _path("/apis/coordination.k8s.io/v1", namespace, "leases", "")
+
+
 def _path(group: str, namespace: str, plural: str, name: str) -> str:
     scope = f"/namespaces/{namespace}" if namespace else ""
     return f"{group}{scope}/{plural}" + (f"/{name}" if name else "")

@@ -7,8 +7,10 @@ import contextlib
 import dataclasses
 import datetime
 import logging
+import os
 import pathlib
 import signal
+import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -17,7 +19,9 @@ import kopf
 from tuning_operator.api import job
 from tuning_operator.kube import (
     client,
+    election,
     executor,
+    gate,
     health,
     reconciler,
     render,
@@ -48,6 +52,10 @@ class Options:
     sidecar_mode: str = "auto"
     sidecar_access: str = "auto"
     namespaces: tuple[str, ...] = ()
+    lease: election.Place | None = None
+    """The Lease that the one operator at work holds; none: it works alone."""
+    identity: str = ""
+    """The holder's name in the Lease. A container that starts again in its Pod has the same, and need not wait."""
     port: int = 8080
     ready_file: pathlib.Path | None = None
 
@@ -72,31 +80,78 @@ async def serve(api: client.Api, options: Options, stop: asyncio.Event) -> None:
     queue: workqueue.WorkQueue[store.Key] = workqueue.WorkQueue()
     known = store.Store()
     async with contextlib.AsyncExitStack() as stack:
-        search = worker.Worker()
-        stack.callback(search.close)
-        warming = asyncio.create_task(search.warm(*WARM))
-        stack.push_async_callback(_cancel, warming)
-        reach = sidecars.Sidecars(api, _access(options, api))
-        stack.push_async_callback(reach.close)
-        sidecar = render.Sidecar(options.sidecar_image, await _mode(options, api))
-        hands = executor.Executor(api, known, sidecar, reach, _now)
-        stack.push_async_callback(hands.close)
-        look = reconciler.Reconciler(known, queue, hands, search, _now)
-        stack.push_async_callback(look.close)
         stack.callback(queue.close)
+        office = _office(api, options)
+        stack.push_async_callback(office.release)
         sweeper = sweeping.Sweeper(api, known, queue, options.namespaces)
-        await _listen(health.Health(queue, sweeper.complete.is_set), options.port, stack)
+        endpoints = health.Health(queue, sweeper.complete.is_set, office.won.is_set)
+        await _listen(endpoints, options.port, stack)
+        crew = Crew(api.behind(office.gate), known, queue, options, render.SidecarMode(await _mode(options, api)))
         tasks = await _watch(watching.registry(api, known, queue), options, stop)
-        tasks += [asyncio.create_task(queue.run(look.look, _failed), name="worker") for _ in range(WORKERS)]
+        tasks.append(asyncio.create_task(office.run(), name="election"))
+        tasks.append(asyncio.create_task(_serve_terms(office, crew), name="crew"))
         tasks.append(asyncio.create_task(sweeper.run(), name="sweeper"))
         stack.push_async_callback(_cancel, *tasks)
-        log.info("operator started", extra={"sidecar_mode": sidecar.mode, "in_cluster": api.in_cluster})
+        log.info("operator started", extra={"sidecar_mode": crew.mode, "in_cluster": api.in_cluster})
         async with _announcing(sweeper.complete, options.ready_file):
             await _until(stop, asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
         log.info("operator stops")
     _check(tasks)
     if not stop.is_set():
         raise Broken("the watch has ended")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Crew:
+    """All that works on jobs. It is made anew for each term, so that a term begins like a process does."""
+
+    api: client.Api
+    known: store.Store
+    queue: workqueue.WorkQueue[store.Key]
+    options: Options
+    mode: render.SidecarMode
+
+    async def work(self) -> None:
+        """Works until cancelled. Raises what a worker raises, which no job can cause."""
+        async with contextlib.AsyncExitStack() as stack:
+            search = worker.Worker()
+            stack.callback(search.close)
+            warming = asyncio.create_task(search.warm(*WARM))
+            stack.push_async_callback(_cancel, warming)
+            reach = sidecars.Sidecars(self.api, _access(self.options, self.api))
+            stack.push_async_callback(reach.close)
+            hands = executor.Executor(
+                self.api, self.known, render.Sidecar(self.options.sidecar_image, self.mode), reach, _now
+            )
+            stack.push_async_callback(hands.close)
+            look = reconciler.Reconciler(self.known, self.queue, hands, search, _now)
+            stack.push_async_callback(look.close)
+            for key in self.known.jobs:
+                self.queue.add(key)
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(WORKERS):
+                    workers.create_task(self.queue.run(look.look, _failed))
+
+
+def _office(api: client.Api, options: Options) -> election.Elector | election.Alone:
+    if options.lease is None:
+        return election.Alone()
+    identity = options.identity or f"{socket.gethostname()}-{os.getpid()}"
+    return election.Elector(api, options.lease, identity, _now)
+
+
+async def _serve_terms(office: election.Elector | election.Alone, crew: Crew) -> None:
+    """Lets the crew work whenever, and only while, this operator leads."""
+    while True:
+        await office.won.wait()
+        work = asyncio.create_task(crew.work())
+        over = asyncio.create_task(office.lost.wait())
+        try:
+            await asyncio.wait([work, over], return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            await _cancel(work, over)
 
 
 async def _watch(registry: kopf.OperatorRegistry, options: Options, stop: asyncio.Event) -> list[asyncio.Task[Any]]:
@@ -167,7 +222,9 @@ def _now() -> datetime.datetime:
 
 
 def _failed(key: store.Key, error: Exception) -> None:
-    if isinstance(error, (client.ApiError, OSError, TimeoutError)):
+    if isinstance(error, gate.NotLeading):
+        log.info("left to the next term", extra={"job": key, "why": str(error)})
+    elif isinstance(error, (client.ApiError, OSError, TimeoutError)):
         log.warning("will try again", extra={"job": key, "why": str(error)})
     else:
         log.error("will try again", extra={"job": key}, exc_info=error)

@@ -13,7 +13,7 @@ import aiohttp
 from tuning_operator.kube import client, names, render, store
 
 TOKEN_HEADER = "X-Tuning-Token"
-TIMEOUT = aiohttp.ClientTimeout(total=10)
+TIMEOUT_SECONDS = 10.0
 
 
 class Access(enum.StrEnum):
@@ -29,7 +29,7 @@ class Sidecars:
     def __init__(self, api: client.Api, access: Access) -> None:
         self._api = api
         self._access = access
-        self._session = aiohttp.ClientSession(timeout=TIMEOUT)
+        self._session = aiohttp.ClientSession()
 
     async def finish(self, namespace: str, pod: store.PodRecord, token: str) -> None:
         """Tells the sidecar that the trial's process has ended. Raises OSError or ApiError."""
@@ -43,8 +43,10 @@ class Sidecars:
 
     async def _direct(self, address: str, headers: dict[str, str]) -> None:
         host = f"[{address}]" if ":" in address else address
+        patience = aiohttp.ClientTimeout(total=min(TIMEOUT_SECONDS, self._api.passage()))
+        url = f"http://{host}:{render.PORT}/finish"
         try:
-            async with self._session.post(f"http://{host}:{render.PORT}/finish", headers=headers) as answer:
+            async with self._session.post(url, headers=headers, timeout=patience) as answer:
                 if answer.status >= 400:
                     raise OSError(f"the sidecar answered {answer.status}")
         except aiohttp.ClientError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -23,7 +24,7 @@ class WorkQueue(Generic[Key]):
     def __init__(self) -> None:
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
         self._queued: set[Key] = set()
-        self._active: set[Key] = set()
+        self._active: dict[Key, float] = {}
         self._again: set[Key] = set()
         self._alarms: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
@@ -32,6 +33,11 @@ class WorkQueue(Generic[Key]):
 
     def __len__(self) -> int:
         return len(self._queued)
+
+    def longest(self) -> tuple[Key | None, float]:
+        """The key that has been looked at for the longest time, and for how many seconds."""
+        key = min(self._active, key=self._active.__getitem__, default=None)
+        return key, time.monotonic() - self._active[key] if key is not None else 0.0
 
     def add(self, key: Key) -> None:
         """Look at the key as soon as a worker is free."""
@@ -57,7 +63,7 @@ class WorkQueue(Generic[Key]):
         while True:
             key = await self._ready.get()
             self._queued.discard(key)
-            self._active.add(key)
+            self._active[key] = time.monotonic()
             try:
                 await handle(key)
                 self._failures.pop(key, None)
@@ -66,7 +72,7 @@ class WorkQueue(Generic[Key]):
                 self._retry(key)
             finally:
                 self.progress += 1
-                self._active.discard(key)
+                self._active.pop(key, None)
                 if key in self._again:
                     self._again.discard(key)
                     self.add(key)

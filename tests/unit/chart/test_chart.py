@@ -10,7 +10,6 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-import typer.main
 import yaml
 
 from tuning_operator.kube import main
@@ -119,10 +118,19 @@ def test_every_object_is_valid(path: str, settings: tuple[str, ...], version: st
 def test_named_namespaces_get_rights_and_the_cluster_none(path: str) -> None:
     manifests = render(path, "namespaces={team-a,team-b}")
     for kind in ("Role", "RoleBinding"):
-        assert [m["metadata"]["namespace"] for m in of_kind(manifests, kind)] == ["team-a", "team-b"]
+        granted = [m["metadata"]["namespace"] for m in of_kind(manifests, kind) if "lease" not in m["metadata"]["name"]]
+        assert granted == ["team-a", "team-b"]
     assert not of_kind(manifests, "ClusterRole")
     assert not of_kind(manifests, "ClusterRoleBinding")
     assert {"--namespace=team-a", "--namespace=team-b"} < set(container(manifests)["args"])
+
+
+def test_the_lease_is_the_only_right_in_the_releases_own_namespace(path: str) -> None:
+    (role,) = of_kind(render(path), "Role")
+    assert role["metadata"]["namespace"] == "tuning-system"
+    assert {tuple(rule["resources"]) for rule in role["rules"]} == {("leases",)}
+    changing = [rule for rule in role["rules"] if "patch" in rule["verbs"]]
+    assert [rule["resourceNames"] for rule in changing] == [["tuning-tuning-operator"]]
 
 
 def test_no_right_is_a_wildcard_and_secrets_stay_closed(path: str) -> None:
@@ -150,14 +158,13 @@ def test_image_reference(path: str, settings: tuple[str, ...], reference: str) -
 
 def test_the_operator_understands_its_arguments(path: str) -> None:
     manifests = render(path, "namespaces={team-a}", "sidecar.mode=classic", "logFormat=text", "sidecar.image.tag=dev")
-    verb, *arguments = container(manifests)["args"]
-    command = typer.main.get_command(main.application).commands[verb]  # type: ignore[attr-defined]
-    given = command.make_context(verb, arguments).params
-    assert given["sidecar_image"] == "tuning-sidecar:dev"
-    assert given["sidecar_mode"] == "classic"
-    assert list(given["namespace"]) == ["team-a"]
-    assert given["port"] == container(manifests)["ports"][0]["containerPort"]
-    assert given["log_format"] == "text"
+    given = main.parser().parse_args(container(manifests)["args"])
+    assert given.sidecar_image == "tuning-sidecar:dev"
+    assert given.sidecar_mode == "classic"
+    assert given.namespace == ["team-a"]
+    assert given.lease == ("tuning-system", "tuning-tuning-operator")
+    assert given.port == container(manifests)["ports"][0]["containerPort"]
+    assert given.log_format == "text"
 
 
 def test_the_operator_runs_under_pod_security_restricted(path: str) -> None:
