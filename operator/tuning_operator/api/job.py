@@ -324,11 +324,17 @@ class JobStatus(base.Model):
     progress: str = ""
     """Finished trials out of all that are planned, such as 12/40."""
     best: BestTrial | None = None
-    """The best trial so far."""
+    """The best trial so far. With several objectives: the one of the Pareto front that gives up least, whose worst objective, measured within the front's range, is the best."""
     best_value: str = ""
-    """The best trial's objective, for the table of kubectl get."""
-    pareto_front: list[BestTrial] = []
-    """With several objectives: the trials that no other one beats in all of them."""
+    """The best trial's objectives, for the table of kubectl get."""
+    pareto_front: Annotated[list[BestTrial], pydantic.Field(max_length=64)] = []
+    """With several objectives: the trials that no other one beats in all of them, sorted by the first objective. Of a large front up to 50 are shown: the best of each objective, and others that lie far apart."""
+    front_size: int | None = None
+    """How many trials the whole Pareto front has."""
+    hypervolume: float | None = None
+    """How much of the objectives' space the trials in paretoFront dominate, up to hypervolumeReference, in the product of the objectives' units. It grows as the front gets better. Given for up to six objectives."""
+    hypervolume_reference: dict[str, float] | None = None
+    """The point up to which the hypervolume is counted: the worst values of the first ten trials that succeeded."""
     start_time: datetime.datetime | None = None
     """When the job was first looked at."""
     completion_time: datetime.datetime | None = None

@@ -13,13 +13,6 @@ from tuning_operator.api.rules import Rule
 
 UNSERVED: tuple[Rule[JobSpec], ...] = (
     Rule(
-        "objectives",
-        "more than one objective is not served by this version",
-        "keep one",
-        lambda spec: len(spec.objectives) == 1,
-        "size(self.objectives) <= 1",
-    ),
-    Rule(
         "search.warmStartFrom",
         "learning from earlier jobs (search.warmStartFrom) is not served by this version",
         "remove the field",

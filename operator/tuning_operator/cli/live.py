@@ -90,7 +90,8 @@ def _table(snapshot: state.Snapshot, room: int) -> RenderableType:
     table = Table(box=None, pad_edge=False, expand=True)
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    table.add_column(snapshot.job.spec.objectives[0].metric, no_wrap=True, overflow="ellipsis")
+    for objective in snapshot.job.spec.objectives:
+        table.add_column(objective.metric, no_wrap=True, overflow="ellipsis")
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("parameters", no_wrap=True, overflow="ellipsis", ratio=1)
     for item in itertools.islice(_chosen(snapshot), room):
@@ -98,7 +99,7 @@ def _table(snapshot: state.Snapshot, room: int) -> RenderableType:
         table.add_row(
             str(item.number),
             Text(_state(item), style=STYLES[item.status.phase]),
-            _value(item, snapshot),
+            *(_value(item, objective.metric) for objective in snapshot.job.spec.objectives),
             words.duration(time) if time is not None else "",
             Text(words.parameters(item.spec.parameters)),
         )
@@ -117,8 +118,7 @@ def _state(item: state.Trial) -> str:
     return f"{phase} ({item.status.reason})" if item.status.reason else phase
 
 
-def _value(item: state.Trial, snapshot: state.Snapshot) -> str:
-    metric = snapshot.job.spec.objectives[0].metric
+def _value(item: state.Trial, metric: str) -> str:
     if metric in item.status.values:
         return words.value(item.status.values[metric])
     summary = item.attempt.summary if item.attempt else None

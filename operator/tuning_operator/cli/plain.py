@@ -52,6 +52,5 @@ class Lines:
         total = snapshot.job.spec.limits.max_trials
         line += f"  [{len(self._told)}{f'/{total}' if total else ''}]"
         if (winner := result.best(snapshot)) is not None:
-            value = next(iter(winner.status.values.values()))
-            line += f" best {words.value(value)}"
+            line += f" best {', '.join(map(words.value, winner.values.values()))}"
         self.say(line)

@@ -27,7 +27,7 @@ from tuning_operator.search import worker
 from tuning_operator.tuner import admission, state
 
 REDRAW_SECONDS = 0.25
-BEST_SHOWN = 5
+BEST_SHOWN, FRONT_SHOWN = 5, 20
 COMPLETE, FAILED, REFUSED = 0, 1, 2
 
 
@@ -206,17 +206,22 @@ def _code(snapshot: state.Snapshot, caught: list[signal.Signals]) -> tuple[int, 
 
 
 def _table(snapshot: state.Snapshot) -> list[str]:
-    metric = snapshot.job.spec.objectives[0].metric
+    metrics = [objective.metric for objective in snapshot.job.spec.objectives]
+    top, shown = result.top(snapshot), BEST_SHOWN if len(metrics) == 1 else FRONT_SHOWN
     rows = [
         (
-            str(item.number),
-            words.value(item.status.values[metric]),
-            words.duration(words.ran(item, snapshot.now) or datetime.timedelta()),
-            words.parameters(item.spec.parameters),
+            str(one.trial.number),
+            *(words.value(one.values[metric]) for metric in metrics),
+            words.duration(words.ran(one.trial, snapshot.now) or datetime.timedelta()),
+            words.parameters(one.trial.spec.parameters),
         )
-        for item in result.ranked(snapshot)[:BEST_SHOWN]
+        for one in top[:shown]
     ]
-    return words.table(("trial", metric, "time", "parameters"), rows)
+    lines = words.table(("trial", *metrics, "time", "parameters"), rows)
+    if len(metrics) == 1:
+        return lines
+    more = f", the first {shown} of them" if len(top) > shown else ""
+    return [f"Pareto front, {len(top)} trial{'s' * (len(top) != 1)}{more}:", *lines]
 
 
 def _complain(lines: list[str], code: int) -> int:

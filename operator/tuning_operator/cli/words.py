@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from tuning_operator.api import trial
-from tuning_operator.tuner import state
+from tuning_operator.tuner import standing, state
 
 LONGEST = 400
 """Characters of a message that are shown; all of it is in the logs."""
@@ -72,10 +72,10 @@ def ending(item: state.Trial, now: datetime.datetime) -> str:
             return f"trial {item.number} {phase.lower()}: {why} ({configuration}){lasted}"
 
 
-def best(winner: state.Trial) -> str:
+def best(winner: standing.Candidate) -> str:
     """The last line of a run that has found something."""
-    configuration = parameters(winner.spec.parameters, digits=6)
-    return f"best: {objectives(winner.status.values)} {configuration} (trial {winner.number})"
+    configuration = parameters(winner.trial.spec.parameters, digits=6)
+    return f"best: {objectives(winner.values)} {configuration} (trial {winner.trial.number})"
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:

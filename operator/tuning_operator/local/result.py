@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from tuning_operator.api import job
-from tuning_operator.tuner import results, state
+from tuning_operator.tuner import standing, state
 
 
-def best(snapshot: state.Snapshot) -> state.Trial | None:
-    """The trial with the best objective; None when none has succeeded."""
-    return results.best(snapshot.job.spec.objectives[0], snapshot.trials)
+def best(snapshot: state.Snapshot) -> standing.Candidate | None:
+    """The best trial; None when none has succeeded."""
+    return standing.best(_candidates(snapshot))
 
 
-def ranked(snapshot: state.Snapshot) -> list[state.Trial]:
-    """The trials that have succeeded, the best one first."""
-    objective = snapshot.job.spec.objectives[0]
-    sign = -1 if objective.goal is job.Goal.MAXIMIZE else 1
-    succeeded = [item for item in snapshot.trials if objective.metric in item.status.values]
-    return sorted(succeeded, key=lambda item: (sign * item.status.values[objective.metric], item.number))
+def top(snapshot: state.Snapshot) -> list[standing.Candidate]:
+    """What is worth showing in a table: the trials from the best one on, with several objectives the Pareto front."""
+    found = _candidates(snapshot)
+    return standing.ranked(found) if len(snapshot.job.spec.objectives) == 1 else standing.front(found)
+
+
+def _candidates(snapshot: state.Snapshot) -> list[standing.Candidate]:
+    return standing.candidates(snapshot.job.spec.objectives, snapshot.trials)
 
 
 def reason(status: job.JobStatus) -> str:
@@ -37,11 +39,16 @@ def document(snapshot: state.Snapshot, *, everything: bool = False) -> dict[str,
         "reason": reason(status),
         "message": status.message,
         "trials": wire["trials"],
-        "best": _trial(winner) if winner else None,
+        "best": _trial(winner.trial) if winner else None,
+        **({"paretoFront": [_trial(one.trial) for one in top(snapshot)]} if _several(snapshot) else {}),
         "startTime": wire.get("startTime"),
         "completionTime": wire.get("completionTime"),
         **({"allTrials": [_full(item) for item in snapshot.trials]} if everything else {}),
     }
+
+
+def _several(snapshot: state.Snapshot) -> bool:
+    return len(snapshot.job.spec.objectives) > 1
 
 
 def _trial(item: state.Trial) -> dict[str, Any]:

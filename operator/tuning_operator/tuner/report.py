@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 
 from tuning_operator.api import errors, job, trial
-from tuning_operator.tuner import ending, results, state
+from tuning_operator.tuner import ending, standing, state
 
 FIXED = ("objectives", "parameters", "constraints", "search")
 """What may not change once the job has begun: results found before would not answer the new question."""
@@ -151,12 +151,27 @@ def _progress(snapshot: state.Snapshot) -> str:
 
 
 def _best(snapshot: state.Snapshot) -> dict[str, object]:
-    objective = snapshot.job.spec.objectives[0]
-    winner = results.best(objective, snapshot.trials)
+    found = standing.candidates(snapshot.job.spec.objectives, snapshot.trials)
+    winner = standing.best(found)
     if winner is None:
-        return {"best": None, "best_value": ""}
-    best = job.BestTrial(trial=winner.name, values=winner.status.values, parameters=winner.spec.parameters)
-    return {"best": best, "best_value": f"{winner.status.values[objective.metric]:.6g}"}
+        return {"best": None, "best_value": "", **_front(snapshot, found)}
+    values = [f"{winner.values[objective.metric]:.6g}" for objective in snapshot.job.spec.objectives]
+    return {"best": winner.wire(), "best_value": ", ".join(values), **_front(snapshot, found)}
+
+
+def _front(snapshot: state.Snapshot, found: Sequence[standing.Candidate]) -> dict[str, object]:
+    """The Pareto front; nothing where there is one objective, or no trial with values yet."""
+    objectives = snapshot.job.spec.objectives
+    if len(objectives) == 1 or not found:
+        return {"pareto_front": [], "front_size": None, "hypervolume": None, "hypervolume_reference": None}
+    members = standing.front(found)
+    shown, edge = standing.shown(members), standing.reference(found)
+    return {
+        "pareto_front": [one.wire() for one in shown],
+        "front_size": len(members),
+        "hypervolume": standing.hypervolume(shown, edge),
+        "hypervolume_reference": standing.signed(objectives, edge),
+    }
 
 
 def _clock(snapshot: state.Snapshot, phase: job.JobPhase) -> dict[str, object]:

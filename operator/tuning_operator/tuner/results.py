@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tuning_operator.api import job, trial
 from tuning_operator.search import space, suggest
@@ -79,13 +79,6 @@ def reaches(objective: job.Objective, value: float) -> bool:
     if objective.target is None:
         return False
     return value >= objective.target if objective.goal is job.Goal.MAXIMIZE else value <= objective.target
-
-
-def best(objective: job.Objective, trials: Iterable[state.Trial]) -> state.Trial | None:
-    """The trial with the best value of the objective; the earliest one where several are equal."""
-    sign = -1.0 if objective.goal is job.Goal.MAXIMIZE else 1.0
-    succeeded = (item for item in trials if objective.metric in item.status.values)
-    return min(succeeded, key=lambda item: (sign * item.status.values[objective.metric], item.number), default=None)
 
 
 def request(owner: state.Job, trials: Sequence[state.Trial], number: int, based_on: frozenset[int]) -> suggest.Request:

@@ -22,10 +22,6 @@ INT = {"type": "int", "min": 1, "max": 9}
 CATEGORICAL = {"type": "categorical", "values": ["a", "b"]}
 
 
-def two_objectives() -> dict[str, Any]:
-    return changed("spec.objectives.1", {"metric": "loss", "goal": "minimize"})
-
-
 REFUSED = {
     "float without min": (parameter(type="float", max=1), "a float or int parameter needs min"),
     "int without max": (parameter(type="int", min=1), "a float or int parameter needs max"),
@@ -52,7 +48,6 @@ REFUSED = {
     "metrics path that climbs": (changed("spec.metrics.path", "a/../../b"), "the path leaves the metrics folder"),
     "metrics path that ends up": (changed("spec.metrics.path", "a/.."), "the path leaves the metrics folder"),
     "pattern for json": (changed("spec.metrics.format", "json"), "a pattern is for format text only"),
-    "two objectives": (two_objectives(), "more than one objective is not served"),
     "warm start": (changed("spec.search.warmStartFrom", [{"name": "other"}]), "learning from earlier jobs"),
     "early stopping": (changed("spec.earlyStopping", {"algorithm": "asha"}), "early stopping is not served"),
     "two profiles": (changed("spec.profiles.1", {"name": "b", "resources": {}}), "more than one profile"),

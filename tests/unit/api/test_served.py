@@ -10,11 +10,6 @@ from tests.unit.api.manifests import changed
 from tests.unit.api.test_manifest import refusal
 
 UNSERVED = {
-    "two objectives": (
-        "spec.objectives.1",
-        {"metric": "loss", "goal": "minimize"},
-        "spec.objectives: more than one objective is not served by this version; keep one",
-    ),
     "early stopping": (
         "spec.earlyStopping",
         {"algorithm": "asha"},

@@ -108,6 +108,17 @@ def test_result_is_a_document_and_progress_goes_elsewhere(place: Place) -> None:
     assert len(yaml.safe_load(again)["allTrials"]) == 3
 
 
+def test_with_several_objectives_the_front_is_shown(place: Place) -> None:
+    report = 'echo "{\\"accuracy\\": $HP_x, \\"loss\\": $HP_x}" >> "$TUNING_METRICS_FILE"'
+    place.write(bench.job(report, objectives=[builders.objective(), builders.objective("loss", "minimize")]))
+    output, errors = place.run("-o", "json")
+    assert len(json.loads(output)["paretoFront"]) == 3
+    lines = errors.splitlines()
+    assert lines[-7] == "Pareto front, 3 trials:"
+    assert lines[-6].split() == ["trial", "accuracy", "loss", "time", "parameters"]
+    assert re.match(r"best: accuracy=0\.\d+ loss=0\.\d+ x=", lines[-1])
+
+
 def test_job_without_a_success_says_so_and_fails(place: Place) -> None:
     place.write(bench.job("echo nonsense >&2; exit 3", trials=1))
     output, _ = place.run(code=1)

@@ -325,7 +325,7 @@ def test_any_space(algorithm: str, of: Space, seed: int) -> None:
 def test_results_of_earlier_jobs_and_infeasible_ones_are_learnt_from_and_their_configurations_may_come_again(
     algorithm: str,
 ) -> None:
-    every = list(GRID.enumerate())
+    every = [one for one, _ in zip(GRID.enumerate(), range(30), strict=False)]
     earlier = tuple(
         dataclasses.replace(done(-1 - n, one, *bowl(one)), violations=(n % 3 - 1.0,)) for n, one in enumerate(every)
     )

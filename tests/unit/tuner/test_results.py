@@ -94,16 +94,6 @@ def test_targets(goal: str, target: float | None, value: float, reached: bool) -
     assert results.reaches(objective(goal=goal, target=target), value) is reached
 
 
-@pytest.mark.parametrize(("goal", "winner"), [("maximize", 1), ("minimize", 0)])
-def test_the_best_trial_is_the_earliest_of_equals_and_never_one_without_a_value(goal: str, winner: int) -> None:
-    values = [0.1, 0.9, 0.9, 0.1]
-    trials = [one(number, "Succeeded", values={"accuracy": value}) for number, value in enumerate(values)]
-    best = results.best(objective(goal=goal), [one(9, "Failed"), *reversed(trials)])
-    assert best is not None
-    assert best.number == winner
-    assert results.best(objective(), [one(0, "Failed"), one(1)]) is None
-
-
 def test_a_request_tells_what_it_may_know_as_results_and_all_else_as_pending() -> None:
     seen = scenes.snapshot(one(0, "Succeeded"), one(1, "Failed"), one(2, "Succeeded"), one(3), one(4))
     (request,) = proposing.requests(seen.job, seen.trials, [(4, frozenset({0, 1}))])

@@ -1,0 +1,108 @@
+"""Which of a job's trials stand out: the best one, the ranking, and with several objectives the Pareto front.
+
+Derived from the trials each time it is asked for, so that the status, the terminal and the end of the job agree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from tuning_operator.api import job
+from tuning_operator.search import pareto
+from tuning_operator.tuner import state
+
+FRONT_SHOWN, FRONT_BYTES = 50, 128 * 1024
+"""How many trials of the front the status shows at most, and how many bytes: it is rewritten with every result, and an
+object of 1.5 MB is more than etcd takes. What is shown represents the whole front."""
+
+REFERENCE_TRIALS = 10
+"""The worst values of so many trials, the first that had any, are the reference point of the hypervolume."""
+
+MOST_DIMENSIONS = 6
+"""Objectives beyond which the hypervolume of a front would take longer than a look at a job may."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Candidate:
+    """A trial with objective values."""
+
+    trial: state.Trial
+    values: Mapping[str, float]
+    costs: pareto.Point
+    """The values in the objectives' order, signed so that smaller is better."""
+
+    def wire(self) -> job.BestTrial:
+        """The trial as the job's status shows it."""
+        return job.BestTrial(trial=self.trial.name, values=dict(self.values), parameters=self.trial.spec.parameters)
+
+
+def candidates(objectives: Sequence[job.Objective], trials: Iterable[state.Trial]) -> list[Candidate]:
+    """The trials that have a value of every objective, by number."""
+    return [
+        Candidate(item, item.status.values, tuple(_cost(o, item.status.values[o.metric]) for o in objectives))
+        for item in trials
+        if all(objective.metric in item.status.values for objective in objectives)
+    ]
+
+
+def ranked(found: Sequence[Candidate]) -> list[Candidate]:
+    """From the best on, the earlier first where several are equal; with several objectives by the first one."""
+    return sorted(found, key=lambda one: (one.costs, one.trial.number))
+
+
+def front(found: Sequence[Candidate]) -> list[Candidate]:
+    """Those that no other one beats in all objectives, by the first objective."""
+    return ranked([found[index] for index in _front(tuple(one.costs for one in found))])
+
+
+def best(found: Sequence[Candidate]) -> Candidate | None:
+    """The best one. With several objectives: the one of the front whose worst objective, within the front's range, is best."""
+    if not found:
+        return None
+    if len(found[0].costs) == 1:
+        return min(found, key=lambda one: (one.costs, one.trial.number))
+    members = front(found)
+    return members[pareto.knee([one.costs for one in members])]
+
+
+def shown(members: Sequence[Candidate]) -> list[Candidate]:
+    """The part of a front that fits into the status."""
+    largest = max((len(json.dumps(one.wire().to_wire())) for one in members), default=1)
+    most = max(1, min(FRONT_SHOWN, FRONT_BYTES // largest))
+    return [members[index] for index in pareto.thin([one.costs for one in members], most)]
+
+
+def reference(found: Sequence[Candidate]) -> pareto.Point:
+    """The worst costs of the first trials: a point that stays, so that the hypervolume only grows once these have ended."""
+    first = sorted(found, key=_completion)[:REFERENCE_TRIALS]
+    return tuple(map(max, zip(*(one.costs for one in first), strict=True)))
+
+
+def hypervolume(members: Sequence[Candidate], edge: pareto.Point) -> float | None:
+    """How much of the objectives' space, up to the reference, the trials dominate; None for very many objectives."""
+    if len(edge) > MOST_DIMENSIONS:
+        return None
+    return pareto.hypervolume(tuple(one.costs for one in members), edge)
+
+
+def signed(objectives: Sequence[job.Objective], costs: pareto.Point) -> dict[str, float]:
+    """Costs as the objectives' values."""
+    return {one.metric: _cost(one, cost) for one, cost in zip(objectives, costs, strict=True)}
+
+
+def _cost(objective: job.Objective, value: float) -> float:
+    return -value if objective.goal is job.Goal.MAXIMIZE else value
+
+
+def _completion(one: Candidate) -> tuple[float, int]:
+    ended = one.trial.status.completion_time
+    return (ended.timestamp() if ended else 0.0, one.trial.number)
+
+
+@functools.lru_cache(maxsize=16)
+def _front(points: tuple[pareto.Point, ...]) -> tuple[int, ...]:
+    """Kept, as a job is looked at far more often than a trial of it ends."""
+    return tuple(pareto.front(points))

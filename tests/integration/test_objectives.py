@@ -1,0 +1,44 @@
+"""Jobs with more than one thing to want, on a real API server with a fake kubelet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests import builders
+from tests.integration import client, fates, process
+from tests.integration.kubelet import Kubelet
+
+
+def tradeoff(attempt: fates.Attempt) -> fates.Course:
+    """The better the accuracy, the longer the latency: nearly every trial is on the front."""
+    x = float(attempt.parameters["x"])
+    return fates.Course(observations=({"accuracy": x, "latency": 100 * x * x},))
+
+
+def complete(job: dict[str, Any]) -> bool:
+    return bool(job.get("status", {}).get("phase") == "Complete")
+
+
+async def test_a_job_with_two_objectives_ends_with_a_front(
+    operator: process.Operator, cluster: client.Client, namespace: str, kubelet: Kubelet
+) -> None:
+    kubelet.script = tradeoff
+    job = builders.job(
+        objectives=[builders.objective(), builders.objective("latency", "minimize")],
+        parameters=[builders.real("x")],
+        algorithm="bayesian",
+        search={"settings": {"n_initial_points": 3}},
+        trials=8,
+        parallel=2,
+        placement=kubelet.placement,
+    )
+    operator.start()
+    await cluster.create(job, namespace)
+    status = (await cluster.until("TuningJob", namespace, "job", complete, 120))["status"]
+    trials = {item["metadata"]["name"]: item for item in await cluster.list("TuningTrial", namespace)}
+    assert status["frontSize"] == len(status["paretoFront"]) == 8
+    assert [entry["values"] for entry in status["paretoFront"]] == sorted(
+        (trial["status"]["values"] for trial in trials.values()), key=lambda values: -values["accuracy"]
+    )
+    assert status["best"] in status["paretoFront"]
+    assert status["hypervolume"] > 0
