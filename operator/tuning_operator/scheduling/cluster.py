@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from tuning_operator.scheduling import nodes, quantities
 from tuning_operator.scheduling.nodes import Bar, Node
@@ -37,8 +37,24 @@ class Shortage:
 class Doors:
     """The nodes that are open to a placement, and why the others are not."""
 
-    open: list[str]
-    barred: dict[str, tuple[Bar, str]]
+    open: dict[str, None] = dataclasses.field(default_factory=dict)
+    """A set that keeps its order."""
+    barred: dict[str, tuple[Bar, str]] = dataclasses.field(default_factory=dict)
+
+    def observe(self, node: Node, placement: Placement) -> None:
+        """Takes in a node as it is now."""
+        bar = nodes.bar(node, placement)
+        if bar is None:
+            self.barred.pop(node.name, None)
+            self.open[node.name] = None
+        else:
+            self.open.pop(node.name, None)
+            self.barred[node.name] = bar
+
+    def forget(self, name: str) -> None:
+        """A node is gone."""
+        self.open.pop(name, None)
+        self.barred.pop(name, None)
 
 
 class Order:
@@ -48,11 +64,11 @@ class Order:
         self.heap: list[tuple[Score, str]] = []
         self._requests = need.requests
         self._wanted = frozenset(key for key, _ in need.requests)
-        self._barred = barred
+        self.barred = barred
 
     def push(self, node: Node, free: Amounts) -> None:
         """Takes in what is free on a node now."""
-        if node.name not in self._barred and (score := self.score(node, free)) is not None:
+        if node.name not in self.barred and (score := self.score(node, free)) is not None:
             heapq.heappush(self.heap, (score, node.name))
 
     def score(self, node: Node, free: Amounts) -> Score | None:
@@ -107,17 +123,16 @@ class Cluster:
             self._total[name] = self._total.get(name, 0) + value
         self.nodes[node.name] = node
         self._recount(node.name)
-        if before is None or dataclasses.replace(before, allocatable=node.allocatable) != node:
-            self._doors.clear()
-            self._orders.clear()
+        for placement, doors in self._doors.items():
+            doors.observe(node, placement)
 
     def drop_node(self, name: str) -> None:
         """A node is gone; its Pods may be seen for a while longer."""
         self._forget_total(self.nodes.pop(name, None))
         if self._free.pop(name, None) is not None:
             self.version += 1
-            self._doors.clear()
-            self._orders.clear()
+            for doors in self._doors.values():
+                doors.forget(name)
 
     def set_pod(self, uid: str, node: str, requests: Pairs) -> None:
         """Takes in a Pod that takes room on a node."""
@@ -151,13 +166,12 @@ class Cluster:
         """The nodes that are open to a placement."""
         known = self._doors.get(placement)
         if known is None:
-            known = self._doors[placement] = Doors([], {})
-            for name, node in self.nodes.items():
-                bar = nodes.bar(node, placement)
-                if bar is None:
-                    known.open.append(name)
-                else:
-                    known.barred[name] = bar
+            if len(self._doors) >= KEPT_NEEDS:
+                self._doors.clear()
+                self._orders.clear()
+            known = self._doors[placement] = Doors()
+            for node in self.nodes.values():
+                known.observe(node, placement)
         return known
 
     def order(self, need: Need, free: Callable[[str], Amounts]) -> Order:
@@ -221,7 +235,8 @@ class Room:
         found, held = None, []
         while order.heap and found is None:
             score, name = order.heap[0]
-            if score != order.score(cluster.nodes[name], self.free(name)):
+            node = cluster.nodes.get(name)
+            if node is None or name in order.barred or score != order.score(node, self.free(name)):
                 heapq.heappop(order.heap)
                 # Out of date; where it fits in another way, its right score is in the heap beside.
                 cluster.touch(name)
@@ -283,7 +298,7 @@ class Room:
         forever = not able and not temporary
         return Shortage("FitsNoNode" if forever else "NodesFull", "; ".join(phrases), forever)
 
-    def _lacking(self, need: Need, names: list[str]) -> Iterator[str]:
+    def _lacking(self, need: Need, names: Collection[str]) -> Iterator[str]:
         """What is too little, on the nodes that are open to the need."""
         if not names:
             return

@@ -88,9 +88,13 @@ def allocate(
     demands: Sequence[Demand],
     now: datetime.datetime,
     policy: Policy = EQUAL,
+    most: int = 1_000_000,
 ) -> dict[Hashable, Verdict]:
-    """A verdict for each demand. `total` is what the whole cluster has, `namespaces` are the quotas of each."""
-    return _Round(room, total, namespaces, demands, now, policy).run()
+    """A verdict for each demand. `total` is what the whole cluster has, `namespaces` are the quotas of each.
+
+    At most `most` trials get room in this round: a caller that may not block for long asks again.
+    """
+    return _Round(room, total, namespaces, demands, now, policy).run(most)
 
 
 @dataclasses.dataclass(slots=True)
@@ -136,18 +140,20 @@ class _Round:
         ]
         self._holdings = {id(one): dict(one.demand.holds) for one in self._standings}
 
-    def run(self) -> dict[Hashable, Verdict]:
-        """Gives room away one trial at a time, until nobody wants or finds any."""
+    def run(self, most: int) -> dict[Hashable, Verdict]:
+        """Gives room away one trial at a time, until nobody wants or finds any, or `most` have some."""
         order = [(self._rank(one), index) for index, one in enumerate(self._standings) if one.demand.wants > 0]
         heapq.heapify(order)
-        while order:
+        while order and most > 0:
             rank, index = heapq.heappop(order)
             one = self._standings[index]
             now = self._rank(one)
             if now != rank:  # a sibling of its namespace was served meanwhile
                 heapq.heappush(order, (now, index))
-            elif self._serve(one) and len(one.grants) < one.demand.wants:
-                heapq.heappush(order, (self._rank(one), index))
+            elif self._serve(one):
+                most -= 1
+                if len(one.grants) < one.demand.wants:
+                    heapq.heappush(order, (self._rank(one), index))
         return {one.demand.key: self._verdict(one) for one in self._standings}
 
     def _allowed(self, demand: Demand) -> list[Shape]:
@@ -185,6 +191,7 @@ class _Round:
             if node is None:
                 one.blocked.append(self._room.shortage(shape.need))
                 continue
+            one.blocked = []
             self._charge(one, shape.need)
             one.grants.append(Grant(shape.profile, shape.need, node))
             return True
@@ -216,7 +223,7 @@ class _Round:
 
     def _verdict(self, one: _Standing) -> Verdict:
         demand = one.demand
-        if len(one.grants) >= demand.wants:
+        if len(one.grants) >= demand.wants or not one.blocked:
             return Verdict(tuple(one.grants))
         wake = None
         if len(one.shapes) < len(demand.shapes):

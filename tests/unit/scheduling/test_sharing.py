@@ -136,3 +136,10 @@ def test_a_big_trial_that_has_waited_long_has_a_node_kept_free_for_it() -> None:
 
 def test_a_job_that_wants_nothing_is_told_nothing() -> None:
     assert allocate(world(), demand("job", 0)) == {"job": sharing.Verdict()}
+
+
+def test_a_round_may_be_short_and_says_of_nobody_that_there_is_no_room() -> None:
+    known = world(node("a", cpu=8))
+    verdicts = sharing.allocate(known.room(), known.total, {}, [demand("a", 8), demand("b", 8)], NOW, most=3)
+    assert sorted(len(verdict.grants) for verdict in verdicts.values()) == [1, 2]
+    assert all(verdict.shortage is None for verdict in verdicts.values())
