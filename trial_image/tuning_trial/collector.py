@@ -6,14 +6,15 @@ call does a bounded piece of work; whoever calls decides when, and with which cl
 
 from __future__ import annotations
 
+import bisect
 import collections
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tuning_trial import lines
-from tuning_trial.curve import Curve
+from tuning_trial.curve import Curve, Sketch
 from tuning_trial.lines import ConfigurationError
 from tuning_trial.source import Source
 from tuning_trial.summary import Summary, clean
@@ -26,9 +27,12 @@ MAX_NAME = 128
 """The longest name of a metric, in characters."""
 MAX_DROPPED = 1000
 """Up to how many metrics that are not followed are told apart and counted."""
-MAX_KEPT_ROWS = 10_000
-MAX_KEPT_VALUES = 32_768
-"""How many of the latest rows, and values in them, `observations` can give."""
+MAX_KEPT_ROWS = 4096
+MAX_KEPT_VALUES = 16_384
+"""How many of the latest rows, and values in them, `observations` gives without a gap."""
+MAX_THINNED_ROWS = 2048
+MAX_THINNED_VALUES = 16_384
+"""How many of the rows before those, and values in them, it gives: at equal distances, wider the more there were."""
 MAX_PAGE_VALUES = 4096
 """After how many values a page of observations ends."""
 CHUNK = MAX_LINE
@@ -71,8 +75,12 @@ class Collector:
             raise ConfigurationError(str(error)) from error
         self._curves: dict[str, Curve] = {}
         self._dropped: set[str] = set()
+        self._sketches = {name: Sketch() for name in self._objectives}
         self._kept: collections.deque[lines.Row] = collections.deque()
         self._kept_values = 0
+        self._thinned: list[Observation] = []
+        self._thinned_values = 0
+        self._stride = 1
         self._partial = b""
         self._oversized = False
         self._unread = 0
@@ -121,23 +129,31 @@ class Collector:
             bad_lines=self.bad_lines,
             dropped_metrics=len(self._dropped),
             problem=self._problem(),
+            curves={name: points for name, sketch in self._sketches.items() if (points := sketch.points()).steps},
         )
 
     def observations(self, after: int = 0, limit: int = 1000) -> list[Observation]:
         """Up to `limit` rows whose ids are greater than `after`, in order; shorter pages when rows are wide.
 
-        Only the latest rows are kept: ids that are missing at the front are rows that were let go.
+        Of a long run only the latest rows are all kept; ids that are missing before them are rows that were let go.
         """
-        oldest = self.rows - len(self._kept) + 1
-        start = max(after + 1, oldest)
         page: list[Observation] = []
         values = 0
-        for index, row in enumerate(itertools.islice(self._kept, start - oldest, None), start):
+        for row in self._after(after):
             values += len(row.values)
             if len(page) >= limit or (page and values > MAX_PAGE_VALUES):
                 break
-            page.append(Observation(index, *row))
+            page.append(row)
         return page
+
+    def _after(self, after: int) -> Iterator[Observation]:
+        oldest = self.rows - len(self._kept) + 1
+        if after + 1 < oldest:
+            first = bisect.bisect_right([row.id for row in self._thinned], after)
+            yield from itertools.islice(self._thinned, first, None)
+        start = max(after + 1, oldest)
+        for index, row in enumerate(itertools.islice(self._kept, start - oldest, None), start):
+            yield Observation(index, *row)
 
     def _take(self, data: bytes) -> None:
         """Read the whole lines in `data` and keep what follows them."""
@@ -195,8 +211,23 @@ class Collector:
         self.rows += 1
         self._kept.append(row)
         self._kept_values += len(row.values)
+        for name, sketch in self._sketches.items():
+            if name in row.values:
+                sketch.add(row.values[name], step)
         while self._kept_values > MAX_KEPT_VALUES or len(self._kept) > MAX_KEPT_ROWS:
-            self._kept_values -= len(self._kept.popleft().values)
+            oldest = self._kept.popleft()
+            self._kept_values -= len(oldest.values)
+            self._thin(self.rows - len(self._kept), oldest)
+
+    def _thin(self, number: int, row: lines.Row) -> None:
+        if (number - 1) % self._stride:
+            return
+        self._thinned.append(Observation(number, *row))
+        self._thinned_values += len(row.values)
+        while self._thinned_values > MAX_THINNED_VALUES or len(self._thinned) > MAX_THINNED_ROWS:
+            self._stride *= 2
+            self._thinned = [kept for kept in self._thinned if not (kept.id - 1) % self._stride]
+            self._thinned_values = sum(len(kept.values) for kept in self._thinned)
 
     def _admit(self, row: lines.Row, unknown: list[str]) -> lines.Row:
         """Follow the metrics that are new where there is room, and give the row without those that are not."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from tuning_trial.summary import Metric
+from tuning_trial.summary import MAX_POINTS, Metric, Points
 
 SCALE_DOWN = 2.0**-64
 """What a sum that would overflow is scaled by: exact, and enough for 2**64 of the largest numbers."""
@@ -92,3 +92,44 @@ class Curve:
             last_step=self.last_step,
             diverged=self.diverged,
         )
+
+
+class Sketch:
+    """A curve in at most a given number of points, whatever its length.
+
+    A value that is not of a later step than all before it is left out; one without a step counts as the step after
+    the number of reports so far. Where there would be too many points every second one is let go, the newest never.
+    """
+
+    __slots__ = ("_limit", "_newest", "_reports", "_seen", "_steps", "_stride", "_values")
+
+    def __init__(self, limit: int = MAX_POINTS) -> None:
+        self._limit = limit
+        self._steps: list[float] = []
+        self._values: list[float] = []
+        self._newest = (-math.inf, 0.0)
+        self._stride = 1
+        self._seen = self._reports = 0
+
+    def add(self, value: float, step: float | None) -> None:
+        """Take the next value."""
+        self._reports += 1
+        at = float(self._reports) if step is None else step
+        if at <= self._newest[0] or value - value != 0.0:
+            return
+        self._newest = (at, value)
+        if self._seen % self._stride == 0:
+            if len(self._steps) >= self._limit - 1:
+                self._steps, self._values = self._steps[::2], self._values[::2]
+                self._stride *= 2
+            if self._seen % self._stride == 0:
+                self._steps.append(at)
+                self._values.append(value)
+        self._seen += 1
+
+    def points(self) -> Points:
+        """The curve so far."""
+        steps, values = tuple(self._steps), tuple(self._values)
+        if self._seen and steps[-1] != self._newest[0]:
+            steps, values = (*steps, self._newest[0]), (*values, self._newest[1])
+        return Points(steps, values)

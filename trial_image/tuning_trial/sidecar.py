@@ -80,6 +80,8 @@ class Settings:
 class Unusable:
     """Stands in for a collector that cannot be made, so that the reason reaches the summary."""
 
+    rows = 0
+
     def __init__(self, problem: str) -> None:
         self._summary = Summary(problem=problem)
 
@@ -136,6 +138,7 @@ class Sidecar:
         self._collector = collector
         self._message = message
         self._lock = threading.Lock()
+        self._news = threading.Condition(self._lock)
         # Unlike an Event, a SimpleQueue may be used by a signal handler while the main thread waits for it.
         self._requests: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._finished = threading.Event()
@@ -156,9 +159,11 @@ class Sidecar:
         with self._lock:
             return self._collector.summary()
 
-    def observations(self, after: int, limit: int) -> list[Observation]:
-        """Rows with ids greater than `after`."""
+    def observations(self, after: int, limit: int, seconds: float = 0) -> list[Observation]:
+        """Rows with ids greater than `after`; waits at most so long for the first one."""
         with self._lock:
+            if seconds:
+                self._news.wait_for(lambda: self._collector.rows > after or self._finished.is_set(), seconds)
             return self._collector.observations(after, limit)
 
     def run(self) -> None:
@@ -174,6 +179,8 @@ class Sidecar:
         self._drain(time.monotonic() + FINISH_SECONDS)
         self._final = self._message.write(self.summary())
         self._finished.set()
+        with self._lock:
+            self._news.notify_all()
 
     def _drain(self, deadline: float) -> None:
         saved = 0.0
@@ -186,7 +193,10 @@ class Sidecar:
 
     def _poll(self) -> bool:
         with self._lock:
-            return self._collector.poll(POLL_BYTES)
+            progress = self._collector.poll(POLL_BYTES)
+            if progress:
+                self._news.notify_all()
+            return progress
 
     def _asked(self, seconds: float) -> bool:
         with contextlib.suppress(queue.Empty):

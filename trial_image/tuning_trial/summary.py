@@ -17,6 +17,10 @@ VERSION = 1
 LIMIT_BYTES = 4096
 """The longest termination message that Kubernetes keeps for one container, in bytes."""
 SMALLEST_LIMIT_BYTES = 256
+MAX_POINTS = 64
+"""The most points of one curve that travel in a message."""
+DIGITS = 9
+"""To how many significant digits the points of a curve are told."""
 PROBLEM_SHARE = 8
 """The problem may take one part in this many of the message; the rest is for the metrics."""
 
@@ -41,8 +45,21 @@ class Metric:
 
 
 @dataclasses.dataclass(frozen=True)
+class Points:
+    """A curve, thinned: `values[i]` was reported at `steps[i]`. Steps grow strictly, and all numbers are finite."""
+
+    steps: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+
+    def halved(self) -> Points:
+        """Every second point, with the last one."""
+        start = (len(self.steps) + 1) % 2
+        return Points(self.steps[start::2], self.values[start::2])
+
+
+@dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a trial reported. The objectives come first in `metrics`."""
+    """What a trial reported. The objectives come first in `metrics`; `curves` are theirs, as far as they are known."""
 
     metrics: Mapping[str, Metric] = dataclasses.field(default_factory=dict)
     rows: int = 0
@@ -53,11 +70,13 @@ class Summary:
     """How many metrics were reported but are not in `metrics`."""
     problem: str = ""
     """What is wrong, for people; empty when every objective has a finite value."""
+    curves: Mapping[str, Points] = dataclasses.field(default_factory=dict)
 
     def to_message(self, limit: int = LIMIT_BYTES) -> str:
         """The summary as compact JSON of at most `limit` bytes in UTF-8.
 
         Metrics that do not fit are left out from the end, so the objectives stay longest, and are counted as dropped.
+        Curves get the room that is left, thinned until they fit.
         Raises ValueError for a limit under 256 bytes, and for a metric whose value is not finite.
         """
         if limit < SMALLEST_LIMIT_BYTES:
@@ -71,7 +90,9 @@ class Summary:
             if room < 0:
                 break
             entries.append(entry)
-        return self._assemble(problem, self.dropped_metrics + len(self.metrics) - len(entries), entries)
+        text = self._assemble(problem, self.dropped_metrics + len(self.metrics) - len(entries), entries)
+        curves = _fitting(self.curves, limit - len(text.encode()))
+        return f'{text[:-1]},"curves":{{{",".join(curves)}}}}}' if curves else text
 
     def _assemble(self, problem: str, dropped: int, entries: list[str]) -> str:
         head = {"v": VERSION, "rows": self.rows, "bad": self.bad_lines, "dropped": dropped, "problem": problem}
@@ -96,6 +117,7 @@ class Summary:
             bad_lines=_count("bad", wire.get("bad", 0)),
             dropped_metrics=_count("dropped", wire.get("dropped", 0)),
             problem=str(wire.get("problem", "")),
+            curves={name: _points(name, value) for name, value in _object("curves", wire.get("curves", {})).items()},
         )
 
 
@@ -128,6 +150,43 @@ def _to_wire(metric: Metric) -> dict[str, Any]:
         for name, value in vars(metric).items()
         if value is not None and (value or name not in ("not_finite", "diverged"))
     }
+
+
+def _fitting(curves: Mapping[str, Points], room: int) -> list[str]:
+    """As many curves as fit into `room` bytes, each with as many points as its share of what is left allows."""
+    entries: list[str] = []
+    room -= len(',"curves":{}')
+    for index, (name, points) in enumerate(curves.items()):
+        share = room // (len(curves) - index)
+        kept = points
+        while len(kept.steps) > MAX_POINTS:
+            kept = kept.halved()
+        while kept.steps:
+            entry = f"{_dump(name)}:{_dump([list(map(_short, kept.steps)), list(map(_short, kept.values))])}"
+            if len(entry.encode()) < share:
+                entries.append(entry)
+                room -= len(entry.encode()) + 1
+                break
+            kept = kept.halved() if len(kept.steps) > 1 else Points()
+    return entries
+
+
+def _short(value: float) -> float | int:
+    rounded = float(f"{value:.{DIGITS}g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 10**DIGITS else rounded
+
+
+def _points(name: str, value: object) -> Points:
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(part, list) for part in value):
+        raise ValueError(f"the curve of {name} in the summary must be two lists, not {value!r:.40}")
+    steps, values = (tuple(_value(f"the curve of {name}", item) for item in part) for part in value)
+    if len(steps) != len(values) or len(steps) > MAX_POINTS or None in steps or None in values:
+        raise ValueError(
+            f"the curve of {name} in the summary must be two lists of as many numbers, at most {MAX_POINTS}"
+        )
+    if any(later <= earlier for earlier, later in zip(steps, steps[1:])):  # type: ignore[operator]
+        raise ValueError(f"the steps of {name} in the summary must grow")
+    return Points(steps, values)  # type: ignore[arg-type]
 
 
 def _refuse_constant(text: str) -> float:

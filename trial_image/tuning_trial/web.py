@@ -15,7 +15,7 @@ import socket
 import socketserver
 import threading
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tuning_trial.collector import Observation
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MAX_ROWS = 1000
 """The most observations that one answer holds."""
 MAX_CLIENTS = 16
+MAX_WAITING = 4
+"""How many clients may wait for news at a time; more are answered at once."""
+MAX_WAIT_SECONDS = 60
 CLIENT_SECONDS = 5
 """How long a client may keep the server waiting."""
 TOKEN_HEADER = "X-Tuning-Token"
@@ -41,8 +44,8 @@ class Trial(Protocol):
     def summary(self) -> Summary:
         """The curves so far."""
 
-    def observations(self, after: int, limit: int) -> list[Observation]:
-        """Rows with ids greater than `after`."""
+    def observations(self, after: int, limit: int, seconds: float) -> list[Observation]:
+        """Rows with ids greater than `after`; waits at most so long for the first one."""
 
     def finish(self) -> str:
         """End the collection, wait for it, and give the final message."""
@@ -71,6 +74,7 @@ class Server(http.server.ThreadingHTTPServer):
         """Binds the port. Raises OSError when it is taken; an empty token means that nobody may finish the trial."""
         self.trial, self.labels, self.token = trial, labels, token
         self._clients = threading.BoundedSemaphore(MAX_CLIENTS)
+        self._waiting = threading.BoundedSemaphore(MAX_WAITING)
         self._finishing: list[threading.Thread] = []
         # A Pod has an IPv4 address, an IPv6 address, or both.
         if socket.has_dualstack_ipv6():
@@ -100,6 +104,15 @@ class Server(http.server.ThreadingHTTPServer):
         """Finish the trial for a client; `say_goodbye` waits until it has its answer."""
         self._finishing.append(threading.current_thread())
         return self.trial.finish()
+
+    def observations(self, after: int, limit: int, seconds: int) -> list[Observation]:
+        """The trial's observations, for which only few clients may wait."""
+        if not seconds or not self._waiting.acquire(blocking=False):
+            return self.trial.observations(after, limit, 0)
+        try:
+            return self.trial.observations(after, limit, min(seconds, MAX_WAIT_SECONDS))
+        finally:
+            self._waiting.release()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Turn a client away where there are too many."""
@@ -149,12 +162,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._answer(http.HTTPStatus.OK, self.server.finish(), "application/json")
 
     def _observations(self, query: Mapping[str, str]) -> None:
-        after, limit = query.get("after", "0"), query.get("limit", str(MAX_ROWS))
-        if not all(text.isascii() and text.isdigit() and len(text) < 16 for text in (after, limit)):
-            self._answer(http.HTTPStatus.BAD_REQUEST, "after and limit must be whole numbers from 0\n")
+        given = [query.get("after", "0"), query.get("limit", str(MAX_ROWS)), query.get("wait", "0")]
+        if not all(text.isascii() and text.isdigit() and len(text) < 16 for text in given):
+            self._answer(http.HTTPStatus.BAD_REQUEST, "after, limit and wait must be whole numbers from 0\n")
             return
-        rows = self.server.trial.observations(int(after), min(int(limit), MAX_ROWS))
-        self._answer(http.HTTPStatus.OK, json.dumps({"observations": [_wire(row) for row in rows]}), "application/json")
+        after, limit, seconds = map(int, given)
+        rows = self.server.observations(after, min(limit, MAX_ROWS), seconds)
+        metrics = query["metrics"].split(",") if query.get("metrics") else None
+        # `last` is where the next question goes on, also where no row holds what was asked for.
+        answer = {
+            "observations": [wire for row in rows if (wire := _wire(row, metrics))["values"]],
+            "last": rows[-1].id if rows else after,
+            "more": bool(rows and self.server.trial.observations(rows[-1].id, 1, 0)),
+        }
+        self._answer(http.HTTPStatus.OK, json.dumps(answer), "application/json")
 
     def _is_trusted(self) -> bool:
         given = self.headers.get(TOKEN_HEADER, "").encode("utf-8", "replace")
@@ -174,8 +195,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Scrapes are no news."""
 
 
-def _wire(row: Observation) -> dict[str, object]:
-    values = {name: encode(value) for name, value in row.values.items()}
+def _wire(row: Observation, metrics: Collection[str] | None) -> dict[str, object]:
+    values = {name: encode(value) for name, value in row.values.items() if metrics is None or name in metrics}
     return {"id": row.id, "step": row.step, "time": row.time, "values": values}
 
 

@@ -123,6 +123,10 @@ class MetricSummary(base.Model):
     """The step of the last value."""
     diverged: bool = False
     """Whether the newest value was NaN or infinite."""
+    steps: Annotated[list[float], pydantic.Field(max_length=64)] | None = None
+    """For an objective: the steps of its curve, thinned to a few dozen points from the first to the last."""
+    values: Annotated[list[float], pydantic.Field(max_length=64)] | None = None
+    """The values at those steps."""
 
 
 class TrialStatus(base.Model):

@@ -124,7 +124,7 @@ class Crew:
                 self.api, self.known, render.Sidecar(self.options.sidecar_image, self.mode), reach, _now
             )
             stack.push_async_callback(hands.close)
-            look = reconciler.Reconciler(self.known, self.queue, hands, search, _now)
+            look = reconciler.Reconciler(self.known, self.queue, hands, search, reach, _now)
             stack.push_async_callback(look.close)
             for key in self.known.jobs:
                 self.queue.add(key)

@@ -11,12 +11,13 @@ import contextlib
 import dataclasses
 import datetime
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 
-from tuning_operator.api import errors, job
-from tuning_operator.kube import client, executor, store, workqueue
+from tuning_operator.api import errors, job, trial
+from tuning_operator.kube import client, executor, observing, store, workqueue
 from tuning_operator.search import worker
-from tuning_operator.tuner import actions, admission, parameters, plan, proposing, report, state
+from tuning_operator.stopping import curve
+from tuning_operator.tuner import actions, admission, observed, parameters, plan, proposing, report, results, state
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ PATIENCE = datetime.timedelta(seconds=15)
 """After the API server refused a Pod for now (a quota, say), the next try comes this much later."""
 NAME_PATIENCE = datetime.timedelta(seconds=2)
 """The same after an object was in the way that may be on its way out."""
+NEWS_PAUSE = datetime.timedelta(seconds=0.2)
+"""How long observations may wait for others, with which they are looked at together."""
 FIRST_PAUSE, LAST_PAUSE = datetime.timedelta(seconds=1), datetime.timedelta(seconds=60)
 """How long the search's process is left alone after it has failed; doubled each time."""
 
@@ -44,6 +47,8 @@ class Memory:
     exhausted_at: int | None = None
     draining: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
     """Since when a trial, by its uid, has been seen to have ended without its sidecar."""
+    curves: dict[str, Mapping[str, curve.Curve]] = dataclasses.field(default_factory=dict)
+    """The recorded curves of finished trials, by their uids, where decisions need them."""
     thinking: asyncio.Task[None] | None = None
     """The search's process is checking the spec or looking for configurations."""
     stumbles: int = 0
@@ -65,6 +70,7 @@ class Reconciler:
         queue: workqueue.WorkQueue[store.Key],
         hands: executor.Executor,
         search: worker.Worker,
+        reach: observing.Reach,
         clock: Callable[[], datetime.datetime],
     ) -> None:
         self._store = known
@@ -72,6 +78,8 @@ class Reconciler:
         self._hands = hands
         self._worker = search
         self._clock = clock
+        self._observer = observing.Observer(reach, self._heard, self._unheard)
+        self._telling: set[asyncio.Task[None]] = set()
         self._memories: dict[store.Key, Memory] = {}
 
     async def look(self, key: store.Key) -> None:
@@ -100,6 +108,7 @@ class Reconciler:
         if memory.retry_at is not None and now >= memory.retry_at:
             memory.obstacle, memory.retry_at = None, None
         snapshot = self._snapshot(record, memory, memory.spec, now)
+        self._attend(record, snapshot)
         todo = plan.plan(snapshot)
         changed = False
         for action in todo.actions:
@@ -179,13 +188,57 @@ class Reconciler:
     ) -> state.Trial:
         pod = self._store.pod(record.key.namespace, item.uid)
         typed = item.spec.model_copy(update={"parameters": parameters.typed(spec, item.spec.parameters)})
-        if pod is None or not pod.attempt.draining:
+        attempt = pod.attempt if pod else None
+        if attempt is None or not attempt.draining:
             memory.draining.pop(item.uid, None)
-            return state.Trial(item.name, item.uid, typed, item.status, pod.attempt if pod else None)
-        since = memory.draining.setdefault(item.uid, now)
+        else:
+            attempt = dataclasses.replace(attempt, draining_since=memory.draining.setdefault(item.uid, now))
         return state.Trial(
-            item.name, item.uid, typed, item.status, dataclasses.replace(pod.attempt, draining_since=since)
+            item.name, item.uid, typed, item.status, attempt, self._curves(record.key, memory, spec, item, pod)
         )
+
+    def _curves(
+        self,
+        key: store.Key,
+        memory: Memory,
+        spec: job.JobSpec,
+        item: store.TrialRecord,
+        pod: store.PodRecord | None,
+    ) -> Mapping[str, curve.Curve]:
+        """What the trial has reported, as far as anything may be decided by it."""
+        if not observed.metrics(spec):
+            return {}
+        if not item.status.phase.is_finished():
+            return (pod and self._observer.curves(key, pod.uid)) or results.recorded(item.points)
+        if item.uid not in memory.curves:
+            memory.curves[item.uid] = results.recorded(item.points)
+        return memory.curves[item.uid]
+
+    def _attend(self, record: store.JobRecord, snapshot: state.Snapshot) -> None:
+        """Has those trials observed of which a decision may depend on what they report."""
+        metrics = observed.metrics(snapshot.job.spec)
+        running = []
+        for item in filter(_reports, snapshot.trials if metrics else ()):
+            pod = self._store.pod(record.key.namespace, item.uid)
+            if pod is not None and pod.address and not pod.gone:
+                running.append((pod, item))
+        self._observer.attend(record.key, metrics, running)
+
+    def _heard(self, key: store.Key) -> None:
+        now = self._clock()
+        self._queue.add_at(key, now + NEWS_PAUSE, now)
+
+    def _unheard(self, key: store.Key, item: state.Trial, why: str) -> None:
+        """Tells people that a running trial cannot be judged: nothing else would show it."""
+        record, attempt = self._store.jobs.get(key), item.attempt
+        if record is None or attempt is None:
+            return
+        message = f"early stopping cannot judge {item.name}: its sidecar does not tell what it reports ({why})"
+        reason = "ObservationsUnreachable"
+        news = actions.Announce(f"unheard-{attempt.number}", reason, message, actions.Severity.WARNING, item)
+        task = asyncio.create_task(self._hands.announce(record, news))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def _act(
         self, record: store.JobRecord, memory: Memory, snapshot: state.Snapshot, action: actions.Action
@@ -281,6 +334,7 @@ class Reconciler:
         """Drops what is remembered of a job; answers what was under way and is being cancelled."""
         memory = self._memories.pop(key, None)
         self._queue.forget(key)
+        self._observer.forget(key)
         if memory is None or memory.thinking is None:
             return None
         memory.thinking.cancel()
@@ -289,7 +343,14 @@ class Reconciler:
     async def close(self) -> None:
         """Ends what is under way."""
         tasks = [task for key in list(self._memories) if (task := self._forget(key)) is not None]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._telling, return_exceptions=True)
+        await self._observer.close()
+
+
+def _reports(item: state.Trial) -> bool:
+    """Whether observations of a trial may still come, and may still matter."""
+    attempt = item.attempt
+    return attempt is not None and attempt.phase is trial.AttemptPhase.RUNNING and not item.is_finished()
 
 
 def _obstacle(refusal: client.ApiError | executor.Taken) -> tuple[state.Obstacle, datetime.timedelta]:

@@ -16,7 +16,7 @@ import pydantic
 
 from tuning_operator.api import job, trial
 from tuning_operator.kube import names, pods
-from tuning_operator.tuner import state
+from tuning_operator.tuner import results, state
 
 Take = Callable[[Mapping[str, Any]], "Key | None"]
 """Takes an object in and answers the job to look at."""
@@ -61,7 +61,10 @@ class TrialRecord:
     version: str
     spec: trial.TrialSpec
     status: trial.TrialStatus
+    """Of a finished trial, without the points of its curves."""
     deleting: bool
+    points: results.Points = dataclasses.field(default_factory=dict)
+    """The points of the recorded curves, packed: finished trials are many."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,13 +127,16 @@ class Store:
         if known is None or _newer(metadata, known.version):
             if known is not None and known.uid != metadata["uid"]:
                 self._pods.pop(Owner(owner.namespace, known.uid), None)
+            status = trial.TrialStatus.model_validate(dict(body.get("status") or {}), extra="ignore")
+            status, points = results.unpacked(status)
             self._trials.setdefault(owner, {})[spec.number] = TrialRecord(
                 name=metadata["name"],
                 uid=metadata["uid"],
                 version=metadata["resourceVersion"],
                 spec=spec,
-                status=trial.TrialStatus.model_validate(dict(body.get("status") or {}), extra="ignore"),
+                status=status,
                 deleting="deletionTimestamp" in metadata,
+                points=points,
             )
         return self._keys.get(owner)
 

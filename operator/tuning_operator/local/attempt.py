@@ -14,13 +14,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tuning_operator.api import job, trial
 from tuning_operator.local import command, folder, verdict, warden
-from tuning_operator.tuner import state
+from tuning_operator.stopping import curve
+from tuning_operator.tuner import observed, state
 from tuning_trial import collector
 
 WARDEN = (sys.executable, "-I", "-S", str(Path(__file__).with_name("warden.py")))
@@ -45,6 +46,8 @@ class Attempt:
             [objective.metric for objective in spec.objectives],
             root=str(place / "metrics"),
         )
+        self._curves = observed.Curves(observed.metrics(spec))
+        self._read = 0
         self._grace = command.grace(spec.template)
         self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
@@ -72,6 +75,10 @@ class Attempt:
             draining=self._ended is not None and self._verdict is None,
             summary=self._collector.summary(),
         )
+
+    def curves(self) -> Mapping[str, curve.Curve]:
+        """What it has reported so far, as far as decisions depend on it."""
+        return self._curves.now()
 
     def is_over(self) -> bool:
         """Whether it will not change any more."""
@@ -149,7 +156,17 @@ class Attempt:
     async def _poll(self) -> None:
         while True:
             more = self._collector.poll(POLL_BYTES)
+            if more and self._follow():
+                self._changed()
             await asyncio.sleep(0 if more else POLL_SECONDS)
+
+    def _follow(self) -> bool:
+        """Take what was collected into the curves; answers whether they have changed."""
+        changed = False
+        while self._curves.names and (rows := self._collector.observations(self._read)):
+            self._read = rows[-1].id
+            changed |= any([self._curves.take(row.step, row.values) for row in rows])  # noqa: C419 - all are taken
+        return changed
 
     async def _settle(self, record: warden.Record | None) -> None:
         """Read what the process has left, and pronounce the verdict."""

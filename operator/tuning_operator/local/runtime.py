@@ -16,7 +16,7 @@ from typing import Protocol
 from tuning_operator.api import errors, job, manifest, trial
 from tuning_operator.local import attempt, command, folder
 from tuning_operator.search import suggest, worker
-from tuning_operator.tuner import actions, parameters, plan, proposing, report, state
+from tuning_operator.tuner import actions, observed, parameters, plan, proposing, report, results, state
 
 BEAT_SECONDS = 5.0
 """How often a sign of life is left."""
@@ -150,11 +150,17 @@ class Runtime:
     def _trial(self, record: folder.TrialRecord) -> state.Trial:
         number = record.spec.number
         typed = record.spec.model_copy(update={"parameters": parameters.typed(self._spec, record.spec.parameters)})
-        return state.Trial(f"{self._name}-{number}", f"{self._record.uid}-{number}", typed, record.status)
+        _, points = results.unpacked(record.status)
+        curves = results.recorded(points) if observed.metrics(self._spec) else {}
+        return state.Trial(
+            f"{self._name}-{number}", f"{self._record.uid}-{number}", typed, record.status, curves=curves
+        )
 
     def _observe(self, item: state.Trial) -> state.Trial:
         running = self._attempts.get(item.number)
-        return item if running is None else dataclasses.replace(item, attempt=running.observe())
+        if running is None:
+            return item
+        return dataclasses.replace(item, attempt=running.observe(), curves=running.curves() or item.curves)
 
     def _recover(self) -> None:
         """Take up the attempts that were under way when the last run ended."""

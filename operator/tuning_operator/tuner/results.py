@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import array
+import contextlib
 import dataclasses
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tuning_operator.api import job, trial
 from tuning_operator.search import space, suggest
+from tuning_operator.stopping import curve
 from tuning_operator.tuner import state
 from tuning_trial import summary
 
@@ -70,8 +74,39 @@ def curves(observed: summary.Summary | None) -> list[trial.MetricSummary]:
     if observed is None:
         return []
     return [
-        trial.MetricSummary(metric=name, **dataclasses.asdict(metric)) for name, metric in observed.metrics.items()
-    ][:64]
+        trial.MetricSummary(metric=name, **dataclasses.asdict(metric), **_thinned(observed.curves.get(name)))
+        for name, metric in itertools.islice(observed.metrics.items(), 64)
+    ]
+
+
+def _thinned(points: summary.Points | None) -> dict[str, list[float]]:
+    return {"steps": list(points.steps), "values": list(points.values)} if points else {}
+
+
+Points = Mapping[str, tuple["array.array[float]", "array.array[float]"]]
+"""Steps and values of curves, by metric, in as little memory as they need."""
+
+
+def unpacked(status: trial.TrialStatus) -> tuple[trial.TrialStatus, Points]:
+    """A status and the points of its curves; a finished one, which nobody writes again, is left without them."""
+    points = {
+        metric.metric: (array.array("d", metric.steps), array.array("d", metric.values))
+        for metric in status.metrics
+        if metric.steps and metric.values
+    }
+    if not points or not status.phase.is_finished():
+        return status, points
+    bare = [metric.model_copy(update={"steps": None, "values": None}) for metric in status.metrics]
+    return status.model_copy(update={"metrics": bare}), points
+
+
+def recorded(points: Points) -> dict[str, curve.Curve]:
+    """The curves of a trial that has ended; those that are none, in a status that others have written, left out."""
+    curves = {}
+    for name, (steps, values) in points.items():
+        with contextlib.suppress(ValueError):
+            curves[name] = curve.Curve(tuple(steps), tuple(values))
+    return curves
 
 
 def reaches(objective: job.Objective, value: float) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.kube import test_store as bodies
 from tuning_operator.api import job
-from tuning_operator.kube import client, executor, reconciler, store, workqueue
+from tuning_operator.kube import client, executor, reconciler, sidecars, store, workqueue
 from tuning_operator.tuner import actions, state
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -71,6 +71,15 @@ class Hands:
         self._store.observe_job({**bodies.job(self._version), "status": status.to_wire()})
 
 
+class Reach:
+    """Sidecars that are never asked: no job here has early stopping."""
+
+    async def observations(
+        self, namespace: str, pod: store.PodRecord, after: int, metrics: tuple[str, ...]
+    ) -> sidecars.Page:
+        raise AssertionError(f"{pod.name} was asked for its observations")
+
+
 class Bench:
     """A reconciler, and the queue without workers: the test does the looks."""
 
@@ -80,12 +89,14 @@ class Bench:
         self.queue: workqueue.WorkQueue[store.Key] = workqueue.WorkQueue()
         self.hands = Hands(self.known)
         self.search = search or Search()
+        self.reach = Reach()
         self.now = NOW
         self._reconciler = reconciler.Reconciler(
             self.known,
             self.queue,
             self.hands,  # type: ignore[arg-type]
             self.search,  # type: ignore[arg-type]
+            self.reach,
             lambda: self.now,
         )
 

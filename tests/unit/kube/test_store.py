@@ -8,6 +8,7 @@ import pytest
 
 from tests import builders
 from tuning_operator.kube import names, store
+from tuning_operator.tuner import results
 
 UID = "job-uid"
 KEY = store.Key("team", "svm")
@@ -172,6 +173,23 @@ def test_fields_of_a_newer_operator_are_passed_over() -> None:
     body["spec"]["novelty"] = body["status"]["novelty"] = 1
     known.observe_trial(body)
     assert [record.status.phase for record in known.trials(KEY, UID)] == ["Succeeded"]
+
+
+def test_the_points_of_a_finished_trials_curves_are_kept_apart_from_its_status() -> None:
+    metric = {"metric": "accuracy", "count": 2, "steps": [1, 2], "values": [0.5, 0.75]}
+    known = filled()
+    known.observe_trial({**trial(version=9), "status": {"phase": "Succeeded", "metrics": [metric]}})
+    (record,) = [each for each in known.trials(KEY, UID) if each.version == "9"]
+    assert record.status.metrics[0].steps is None
+    assert list(results.recorded(record.points)["accuracy"]) == [(1, 0.5), (2, 0.75)]
+
+
+@pytest.mark.parametrize("steps", [[2, 1], [1], []], ids=str)
+def test_points_that_are_no_curve_are_left_out(steps: list[float]) -> None:
+    metric = {"metric": "accuracy", "count": 2, "steps": steps, "values": [0.5, 0.75]}
+    known = filled()
+    known.observe_trial({**trial(version=9), "status": {"phase": "Stopped", "metrics": [metric]}})
+    assert all(not results.recorded(each.points) for each in known.trials(KEY, UID))
 
 
 def test_a_sweep_forgets_what_a_later_listing_did_not_show() -> None:

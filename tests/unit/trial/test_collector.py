@@ -19,7 +19,7 @@ from tuning_trial import collector as module
 from tuning_trial import source
 from tuning_trial.collector import Collector, ConfigurationError
 from tuning_trial.curve import Curve
-from tuning_trial.summary import Metric, Summary
+from tuning_trial.summary import MAX_POINTS, Metric, Points, Summary
 
 
 @pytest.fixture
@@ -395,19 +395,68 @@ def test_observations_come_in_pages_by_id(path: pathlib.Path) -> None:
     assert collector.observations(after=10) == collector.observations(after=99) == collector.observations(limit=0) == []
 
 
-def test_only_the_latest_observations_are_kept(path: pathlib.Path) -> None:
-    path.write_text("".join(line(loss=index) for index in range(1, module.MAX_KEPT_ROWS + 101)))
+def all_observations(collector: Collector) -> list[module.Observation]:
+    rows: list[module.Observation] = []
+    while page := collector.observations(after=rows[-1].id if rows else 0):
+        rows += page
+    return rows
+
+
+def test_of_a_long_run_the_latest_observations_are_kept_and_those_before_at_equal_distances(path: pathlib.Path) -> None:
+    reported = module.MAX_KEPT_ROWS + 4 * module.MAX_THINNED_ROWS
+    path.write_text("".join(line(loss=index) for index in range(1, reported + 1)))
     collector = Collector(str(path))
     collector.finish()
-    assert collector.observations(limit=1)[0] == (101, None, None, {"loss": 101.0})
-    assert collector.rows == module.MAX_KEPT_ROWS + 100
+    rows = all_observations(collector)
+    assert all(row.values == {"loss": row.id} for row in rows)
+    latest, before = rows[-module.MAX_KEPT_ROWS :], rows[: -module.MAX_KEPT_ROWS]
+    assert [row.id for row in latest] == list(range(reported - module.MAX_KEPT_ROWS + 1, reported + 1))
+    assert [row.id for row in before] == list(range(1, reported - module.MAX_KEPT_ROWS + 1, 4))
+    assert collector.observations(after=3, limit=1)[0].id == 5
+
+
+def test_a_million_observations_leave_a_bounded_curve_from_the_first_to_the_last(path: pathlib.Path) -> None:
+    with path.open("w") as file:
+        file.writelines(f'{{"step": {step}, "loss": {1 / step}}}\n' for step in range(1, 1_000_001))
+    collector = Collector(str(path), objectives=["loss"])
+    collector.finish()
+    summary = collector.summary()
+    assert summary.metrics["loss"].count == 1_000_000
+    curve = summary.curves["loss"]
+    assert (curve.steps[0], curve.steps[-1]) == (1.0, 1_000_000.0)
+    assert MAX_POINTS // 2 <= len(curve.steps) <= MAX_POINTS
+    assert curve.values == tuple(1 / step for step in curve.steps)
+    assert len(all_observations(collector)) <= module.MAX_KEPT_ROWS + module.MAX_THINNED_ROWS
+    assert Summary.from_message(summary.to_message()).curves["loss"].steps[-1] == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("rows", "steps", "values"),
+    [
+        pytest.param([(1, 5), (2, 4), (3, 3)], (1, 2, 3), (5, 4, 3), id="growing"),
+        pytest.param([(1, 5), (1, 4), (2, 3)], (1, 2), (5, 3), id="repeated"),
+        pytest.param([(5, 5), (2, 4), (6, 3)], (5, 6), (5, 3), id="backwards"),
+        pytest.param([(None, 5), (None, 4)], (1, 2), (5, 4), id="none"),
+        pytest.param([(10, 5), (None, 4), (20, 3)], (10, 20), (5, 3), id="mixed"),
+        pytest.param([(1, 5), (2, math.nan), (3, 3)], (1, 3), (5, 3), id="not finite"),
+    ],
+)
+def test_the_steps_of_a_curve_grow_however_they_were_reported(
+    path: pathlib.Path, rows: list[tuple[float | None, float]], steps: tuple[float, ...], values: tuple[float, ...]
+) -> None:
+    path.write_text("".join(line(step=step, loss=value) for step, value in rows))
+    summary = collect(path)
+    assert summary.curves["loss"] == Points(steps, values)
+    assert summary.metrics["loss"].count + summary.metrics["loss"].not_finite == len(rows)
 
 
 def test_fewer_wide_observations_are_kept(path: pathlib.Path) -> None:
     path.write_text(line(**{f"m{index}": 1 for index in range(64)}) * 1000)
     collector = Collector(str(path))
     collector.finish()
-    assert collector.observations(limit=1)[0].id == 1001 - module.MAX_KEPT_VALUES // 64
+    rows = all_observations(collector)
+    assert len(rows) <= (module.MAX_KEPT_VALUES + module.MAX_THINNED_VALUES) // 64
+    assert (rows[0].id, rows[-1].id) == (1, 1000)
 
 
 def test_pages_of_wide_rows_are_shorter(path: pathlib.Path) -> None:

@@ -175,7 +175,7 @@ def test_observations_are_served_in_pages_of_valid_json(start: Start) -> None:
 
 @pytest.mark.parametrize("query", ["?after=-1", "?limit=x", "?after=1e3", "?after=" + "9" * 5000])
 def test_a_query_that_is_none_is_refused(start: Start, query: str) -> None:
-    assert start().ask(f"/observations{query}") == (400, "after and limit must be whole numbers from 0\n")
+    assert start().ask(f"/observations{query}") == (400, "after, limit and wait must be whole numbers from 0\n")
 
 
 def test_prometheus_finds_the_metrics_with_their_labels(start: Start) -> None:

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from tuning_trial.summary import Metric, Summary
+from tuning_trial.summary import MAX_POINTS, Metric, Points, Summary
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 10**9)
@@ -87,6 +87,28 @@ def test_every_finite_number_survives(value: float) -> None:
     assert Summary.from_message(summary.to_message()) == summary
 
 
+curves = st.dictionaries(finite.map(lambda step: float(f"{step:.9g}")), finite, min_size=1, max_size=200).map(
+    lambda found: Points(tuple(sorted(found)), tuple(found[step] for step in sorted(found)))
+)
+
+
+@hypothesis.given(st.dictionaries(names, curves, max_size=8), st.integers(256, 5000))
+def test_curves_take_the_room_that_is_left(curves: dict[str, Points], limit: int) -> None:
+    message = Summary({"loss": LONG}, curves=curves).to_message(limit)
+    assert len(message.encode()) <= limit
+    for name, points in Summary.from_message(message).curves.items():
+        told = {round(step, 3) for step in points.steps}
+        assert told <= {round(step, 3) for step in curves[name].steps}
+        assert points.steps[-1] == pytest.approx(curves[name].steps[-1])
+        assert len(points.steps) <= MAX_POINTS
+
+
+def test_a_curve_comes_back_to_nine_digits() -> None:
+    points = Points((1.0, 2.0, 1e12), (0.123456789012, 1.7976931348623157e308, -5e-324))
+    back = Summary.from_message(Summary(curves={"loss": points}).to_message()).curves["loss"]
+    assert back == Points((1.0, 2.0, 1e12), (0.123456789, 1.79769313e308, -5e-324))
+
+
 def test_half_a_surrogate_pair_does_not_break_the_message() -> None:
     message = Summary({"\ud800": Metric(1, 1.0, 1.0, 1.0, 1.0, 1.0)}, problem="\udfff").to_message()
     assert list(Summary.from_message(message).metrics) == ["?"]
@@ -112,6 +134,9 @@ def test_a_limit_that_nothing_fits_into_is_refused() -> None:
         pytest.param('{"v":1,"metrics":{"a":{"last":"1"}}}', "a.last of the summary must be a number", id="value"),
         pytest.param('{"v":1,"metrics":{"a":{"last":NaN}}}', "NaN is not a finite number", id="nan"),
         pytest.param('{"v":1,"metrics":{"a":{"last":1e999}}}', "must be a finite number", id="overflow"),
+        pytest.param('{"v":1,"curves":{"a":[1,2]}}', "must be two lists", id="curve"),
+        pytest.param('{"v":1,"curves":{"a":[[1],[1,2]]}}', "as many numbers", id="uneven curve"),
+        pytest.param('{"v":1,"curves":{"a":[[2,1],[1,2]]}}', "the steps of a in the summary must grow", id="steps"),
         pytest.param(
             '{"v":1,"metrics":{"a":{"last":1' + "0" * 400 + "}}}", "must be a finite number", id="long integer"
         ),
