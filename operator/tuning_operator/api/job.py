@@ -117,7 +117,7 @@ class Search(base.Model):
     """How configurations are chosen."""
 
     algorithm: Annotated[str, pydantic.Field(min_length=1, max_length=63)] = "bayesian"
-    """Name of the algorithm: bayesian (scikit-optimize), random or grid."""
+    """Name of the algorithm: bayesian (scikit-optimize), tpe, multivariate-tpe, cmaes, evolution (NSGA-II or III), pso, sobol, halton, lhs, random, grid, gp or hyperopt (which need a package more), or the name that a plug-in gave. Katib's names are understood."""
     seed: Annotated[int, pydantic.Field(ge=0, le=2**31 - 1)] = 0
     """Makes the search reproducible: the same seed and the same results give the same suggestions."""
     settings: dict[str, bool | int | float | str] = {}

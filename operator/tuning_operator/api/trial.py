@@ -51,6 +51,7 @@ class Origin(enum.StrEnum):
     MODEL = "model"
     RANDOM = "random"
     GRID = "grid"
+    DESIGN = "design"
 
 
 class ParentJob(base.Model):
@@ -74,7 +75,7 @@ class TrialSpec(base.Model):
     profile: str = ""
     """The resource shape that was chosen."""
     origin: Origin
-    """How the configuration came about: startFrom, initial, model, random or grid."""
+    """How the configuration came about: startFrom, initial, model, random, grid or design (a sequence that covers the space evenly)."""
     based_on: str = ""
     """The trials whose results the suggestion knew, such as 0-17,19. With the job's seed it makes the suggestion reproducible."""
 

@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 GROWTH = 1.1
 """The model's hyperparameters are fitted anew when the results are this many times more."""
 
-ENOUGH = 2
-"""After the initial points have been handed out, the model is used once one in so many of them has a value: waiting for
-all would make a job with many parallel trials a random search."""
-
 CENTRES, INCUMBENTS, NEIGHBOURS, RADII = 5, 3, 40, (0.1, 0.03, 0.01)
 """After a global choice: how many of the most promising points and of the best trials are refined, with how many
 neighbours each, how far away."""
@@ -51,6 +47,9 @@ class Settings(pydantic.BaseModel, frozen=True, extra="forbid", strict=True, use
     n_candidates: Annotated[int, pydantic.Field(ge=10, le=10_000)] = 2000
     """Random points among which the most promising is chosen."""
 
+    acq_optimizer: Literal["auto", "sampling"] = "auto"
+    """How the highest acquisition is found: by sampling and refining, under either name; accepted because Katib's manifests name it."""
+
     def initial(self, parameters: int) -> int:
         """Points of the initial design."""
         return self.n_initial_points or min(max(5, 2 * parameters), 20)
@@ -62,6 +61,7 @@ class Bayesian:
 
     settings: type[pydantic.BaseModel] = Settings
     finite: bool = False
+    needs: tuple[str, ...] = ()
 
     def propose(self, request: Request) -> Suggestion:
         """The model's choice; before there are enough results, an initial point."""
@@ -70,20 +70,10 @@ class Bayesian:
             result for result in targets.told(request.results) if request.space.coerce(result.configuration) is not None
         ]
         initial = settings.initial(len(request.space.slots))
-        index, known = request.number - len(request.start_from), sum(map(targets.valued, results))
-        if known < initial and (index < initial or known < max(1, initial // ENOUGH)):
-            return _initial(request, initial)
+        if candidates.waits(request, initial):
+            return candidates.initial(request, initial)
         chosen = _choose(request, settings, results)
         return _fallback(request) if chosen is None else Suggestion(chosen, trial.Origin.MODEL)
-
-
-def _initial(request: Request, total: int) -> Suggestion:
-    index = request.number - len(request.start_from)
-    if 0 <= index < total:
-        point = candidates.stratified(request.space, request.seed, index, total)
-        if point is not None and request.space.key(point) not in request.used:
-            return Suggestion(point, trial.Origin.INITIAL)
-    return Suggestion(randomly.unused(request), trial.Origin.INITIAL)
 
 
 def _fallback(request: Request) -> Suggestion:

@@ -7,15 +7,25 @@ them. The model sees a configuration as a row of numbers in the unit cube.
 from __future__ import annotations
 
 import itertools
+import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from tuning_operator.api import trial
+from tuning_operator.search import randomly, targets
 from tuning_operator.search.dimension import Categorical, Configuration, Dimension, Scalar
-from tuning_operator.search.request import stream
+from tuning_operator.search.request import Request, Suggestion, stream
 from tuning_operator.search.space import Space
 
 ABSENT = 0.5
 """Where a conditional parameter is put, in the unit interval, in configurations that do not have it."""
+
+ENOUGH = 2
+"""After the initial points have been handed out, results are learnt from once one in so many of them has a value: waiting
+for all would make a job with many parallel trials a random search."""
+
+CLOSE, RADII = 100, (0.02, 0.1, 0.3)
+"""Around a point that cannot be had: how many neighbours are looked at, and how far away."""
 
 DRAWS = 5
 """Draws for each candidate wanted; where constraints refuse most of them, the candidates become fewer, not later."""
@@ -34,6 +44,57 @@ def stratified(space: Space, seed: int, index: int, total: int) -> Configuration
         if slot.active(chosen):
             chosen[slot.name] = slot.dimension.at(place)
     return space.coerce(chosen) if space.contains(chosen) else None
+
+
+def waits(request: Request, initial: int) -> bool:
+    """Whether it is too early to learn from the results, with so many initial points."""
+    index = request.number - len(request.start_from)
+    known = sum(map(targets.valued, request.results))
+    return known < initial and (index < initial or known < max(1, initial // ENOUGH))
+
+
+def initial(request: Request, total: int) -> Suggestion:
+    """This trial's point of a Latin hypercube of so many points, or a random one where that is not to be had."""
+    index = request.number - len(request.start_from)
+    if 0 <= index < total:
+        point = stratified(request.space, request.seed, index, total)
+        if point is not None and request.space.key(point) not in request.used:
+            return Suggestion(point, trial.Origin.INITIAL)
+    return Suggestion(randomly.unused(request), trial.Origin.INITIAL)
+
+
+def placed(space: Space, places: Mapping[str, float]) -> Configuration:
+    """The configuration at these places in the unit interval; parameters without one are put at the first half's end."""
+    chosen: dict[str, Scalar] = {}
+    for slot in space.slots:
+        if slot.active(chosen):
+            chosen[slot.name] = slot.dimension.at(min(max(places.get(slot.name, ABSENT), 0.0), 1.0))
+    return {name: chosen[name] for name in space.names if name in chosen}
+
+
+def settle(request: Request, answers: Iterable[Configuration]) -> Suggestion:
+    """The first of an algorithm's answers that can be had: it satisfies the constraints and was not proposed before.
+
+    If none can, the nearest point to the first answer that can be found; without an answer, a random one.
+    """
+    space, wanted = request.space, None
+    for answer in answers:
+        if space.key(answer) not in request.used and space.contains(answer):
+            return Suggestion(answer, trial.Origin.MODEL)
+        wanted = wanted or answer
+    if wanted is not None and (found := _nearest(request, wanted)) is not None:
+        return Suggestion(found, trial.Origin.MODEL)
+    return Suggestion(randomly.unused(request), trial.Origin.RANDOM)
+
+
+def _nearest(request: Request, wanted: Configuration) -> Configuration | None:
+    space, rng = request.space, request.rng("nearest")
+    around = [one for radius in RADII for one in nearby(space, rng, [wanted], CLOSE, radius)]
+    free = [one for one in around or everywhere(space, rng, CLOSE) if space.key(one) not in request.used]
+    if not free:
+        return None
+    target, *others = rows(space, [wanted, *free])
+    return min(zip(others, free, strict=True), key=lambda pair: math.dist(pair[0], target))[1]
 
 
 def everywhere(space: Space, rng: random.Random, wanted: int) -> list[Configuration]:

@@ -15,10 +15,15 @@ import pydantic
 
 from tuning_operator.api import job
 from tuning_operator.api.errors import Problem
-from tuning_operator.search import dimension, expressions
+from tuning_operator.search import dimension, expressions, katib, sampler
 from tuning_operator.search.request import stream
-from tuning_operator.search.sampler import SAMPLERS
 from tuning_operator.search.space import Infeasible, Space
+
+STOPPING = {
+    "hyperband": "use it as earlyStopping.algorithm, beside a search algorithm such as random",
+    "pbt": "use it as earlyStopping.algorithm",
+}
+"""Katib's algorithms that have another place here, and the way there."""
 
 
 def check(spec: job.JobSpec) -> list[Problem]:
@@ -35,12 +40,24 @@ def check(spec: job.JobSpec) -> list[Problem]:
 
 
 def _algorithm(spec: job.JobSpec) -> Iterator[Problem]:
-    name = spec.search.algorithm
-    sampler = SAMPLERS.get(name)
-    if sampler is None:
-        yield Problem("spec.search.algorithm", f"{name} is not a known algorithm", _instead(name, SAMPLERS))
+    search = katib.ours(spec.search.algorithm, spec.search.settings)
+    name, field = spec.search.algorithm, "spec.search.algorithm"
+    if name in STOPPING:
+        yield Problem(field, f"{name} ends trials early and is not a search algorithm", STOPPING[name])
         return
-    if sampler.finite:
+    try:
+        chosen = sampler.find(search.algorithm)
+    except sampler.Unusable as error:
+        yield Problem(field, f"{name}: {error}", "mend the package that brings it")
+        return
+    if chosen is None:
+        yield Problem(field, f"{name} is not a known algorithm", _instead(name, sampler.names()))
+        return
+    if missing := sampler.missing(chosen):
+        extra = f"pip install 'tuning-operator[{name}]'" if name in sampler.SAMPLERS else f"pip install {missing[0]}"
+        yield Problem(field, f"{name} needs {', '.join(missing)}, which is not installed", f"{extra}, or use auto")
+        return
+    if chosen.finite:
         for index, parameter in enumerate(spec.parameters):
             if parameter.type is job.ParameterType.FLOAT and parameter.step is None and parameter.min != parameter.max:
                 yield Problem(
@@ -48,21 +65,25 @@ def _algorithm(spec: job.JobSpec) -> Iterator[Problem]:
                     f"{name} search needs a step for the float {parameter.name}",
                     "add a step, or use random or bayesian",
                 )
-    yield from _settings(name, sampler.settings, spec)
+    yield from _settings(name, chosen.settings, search.settings)
 
 
-def _settings(name: str, model: type[pydantic.BaseModel], spec: job.JobSpec) -> Iterator[Problem]:
+def _settings(name: str, model: type[pydantic.BaseModel], settings: katib.Settings) -> Iterator[Problem]:
     try:
-        model.model_validate(dict(spec.search.settings))
+        model.model_validate(dict(settings))
     except pydantic.ValidationError as error:
         for detail in error.errors():
             key = str(detail["loc"][0])
             field = f"spec.search.settings.{key}"
-            if detail["type"] == "extra_forbidden":
+            if key == katib.SEED:
+                yield Problem(
+                    field, f"{settings[key]!r} is not a whole number from 0 to {2**31 - 1}", "use search.seed"
+                )
+            elif detail["type"] == "extra_forbidden":
                 mend = _instead(key, model.model_fields) if model.model_fields else "leave it out; it has no settings"
                 yield Problem(field, f"{key} is not a setting of {name}", mend)
             else:
-                yield Problem(field, f"{spec.search.settings[key]!r} is not allowed: {_sentence(detail['msg'])}")
+                yield Problem(field, f"{settings[key]!r} is not allowed: {_sentence(detail['msg'])}")
 
 
 def _conditions(spec: job.JobSpec) -> Iterator[Problem]:

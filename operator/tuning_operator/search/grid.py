@@ -21,6 +21,7 @@ class Grid:
 
     settings: type[pydantic.BaseModel] = Settings
     finite: bool = True
+    needs: tuple[str, ...] = ()
 
     def propose(self, request: Request) -> Suggestion:
         """The first configuration that was not proposed before.

@@ -32,6 +32,7 @@ class Random:
 
     settings: type[pydantic.BaseModel] = Settings
     finite: bool = False
+    needs: tuple[str, ...] = ()
 
     def propose(self, request: Request) -> Suggestion:
         """An unused configuration at random."""

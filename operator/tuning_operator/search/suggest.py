@@ -5,11 +5,12 @@ It adds to the samplers what holds for all of them: points to start from, and th
 
 from __future__ import annotations
 
+import dataclasses
+
 from tuning_operator.api import trial
-from tuning_operator.search import randomly
+from tuning_operator.search import katib, randomly, sampler
 from tuning_operator.search.check import check
 from tuning_operator.search.request import Exhausted, Outcome, Pending, Request, Result, Suggestion
-from tuning_operator.search.sampler import SAMPLERS
 from tuning_operator.search.space import Infeasible
 
 __all__ = ["Exhausted", "Infeasible", "Outcome", "Pending", "Request", "Result", "Suggestion", "check", "suggest"]
@@ -19,14 +20,27 @@ def suggest(request: Request) -> Suggestion:
     """The configuration of trial `request.number`; the same request gives the same one in any process.
 
     Trial n takes the n-th point of `start_from`, with parameters that it leaves out sampled, unless that was proposed
-    before. Raises Exhausted when every configuration has been proposed, and Infeasible when the constraints allow none.
+    before. Raises Exhausted when every configuration has been proposed, Infeasible when the constraints allow none, and
+    LookupError when there is no such algorithm here (any more).
     """
+    request = _ours(request)
     if (started := _start(request)) is not None:
         return started
-    suggestion = SAMPLERS[request.algorithm].propose(request)
+    chosen = sampler.find(request.algorithm)
+    if chosen is None:
+        raise LookupError(
+            f"{request.algorithm} is not a known algorithm; is the package that brings it still installed?"
+        )
+    suggestion = chosen.propose(request)
     if request.space.key(suggestion.configuration) in request.used:
         return Suggestion(randomly.unused(request), trial.Origin.RANDOM)
     return suggestion
+
+
+def _ours(request: Request) -> Request:
+    search = katib.ours(request.algorithm, request.settings)
+    seed = request.seed if search.seed is None else search.seed
+    return dataclasses.replace(request, algorithm=search.algorithm, settings=search.settings, seed=seed)
 
 
 def _start(request: Request) -> Suggestion | None:

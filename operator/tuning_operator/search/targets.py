@@ -37,8 +37,9 @@ def targets(results: Sequence[Result], goals: Sequence[job.Goal], rng: random.Ra
     """A number for each result, smaller is better.
 
     Failed trials are told as the worst value seen: a model that is not told of them proposes their neighbours until the
-    job has failed. Those that break outcome constraints are worse than all that do not. Several objectives are weighted at random, anew for each trial, which spreads the trials over the
-    front (ParEGO: Knowles, IEEE Transactions on Evolutionary Computation 10, 2006).
+    job has failed. Those that break outcome constraints are worse than all that do not. Several objectives are weighted
+    at random, anew for each trial, which spreads the trials over the front (ParEGO: Knowles, IEEE Transactions on
+    Evolutionary Computation 10, 2006).
     """
     good = [result for result in results if valued(result) and result.feasible]
     warped = [warp([_cost(result.values[index], goal) for result in good]) for index, goal in enumerate(goals)]
@@ -67,16 +68,25 @@ def _ranks(violations: Sequence[float]) -> list[float]:
     return [order[value] / len(order) if value in order else 0.0 for value in violations]
 
 
+def costs(results: Sequence[Result], goals: Sequence[job.Goal]) -> list[list[float]]:
+    """For each result one number for each objective, smaller is better, each warped for itself; failed ones the worst."""
+    good = [result for result in results if valued(result)]
+    warped = [warp([_cost(result.values[index], goal) for result in good]) for index, goal in enumerate(goals)]
+    worst = [max(column, default=0.0) for column in warped]
+    told = dict(zip((result.number for result in good), map(list, zip(*warped, strict=True)), strict=True))
+    return [told.get(result.number, worst) for result in results]
+
+
 def warp(costs: Sequence[float]) -> list[float]:
     """The costs, centred on their median: the better half in units of its spread, the worse half by normal scores.
 
-    Equal costs stay equal, and the order never changes.
+    Equal costs stay equal, and no order is reversed (costs that are equal to all digits of a float may become equal).
     """
     if not costs:
         return []
     middle = statistics.median_low(costs)
     reach = middle / 2 - min(costs) / 2
-    gaps = [(cost / 2 - middle / 2) / reach if cost < middle else 0.0 for cost in costs]
+    gaps = [(cost / 2 - middle / 2) / reach if cost < middle and reach else 0.0 for cost in costs]
     below = [gap for gap in gaps if gap]
     spread = math.sqrt(statistics.fmean(gap * gap for gap in below)) if below else 1.0
     normal = statistics.NormalDist()

@@ -24,18 +24,18 @@ def _points(*points: dict[str, Any]) -> dict[str, Any]:
         pytest.param([X, KERNEL, DEGREE], ["x < 5 or degree > 2"], {}, [], id="nothing wrong"),
         pytest.param(
             [X], [], {"algorithm": "baysian"},
-            ["spec.search.algorithm: baysian is not a known algorithm; did you mean bayesian? the known ones are bayesian, random, grid"],
+            ["spec.search.algorithm: baysian is not a known algorithm; did you mean bayesian? the known ones are bayesian, tpe, multivariate-tpe, cmaes, evolution, pso, sobol, halton, lhs, random, grid, gp, hyperopt"],
             id="unknown algorithm",
         ),
         pytest.param(
             [X], [], {"algorithm": "quantum"},
-            ["spec.search.algorithm: quantum is not a known algorithm; the known ones are bayesian, random, grid"],
+            ["spec.search.algorithm: quantum is not a known algorithm; the known ones are bayesian, tpe, multivariate-tpe, cmaes, evolution, pso, sobol, halton, lhs, random, grid, gp, hyperopt"],
             id="algorithm like none",
         ),
         pytest.param(
             [X], [], {"settings": {"acq_fun": "EI"}},
             ["spec.search.settings.acq_fun: acq_fun is not a setting of bayesian; did you mean acq_func? "
-             "the known ones are base_estimator, acq_func, n_initial_points, xi, kappa, n_candidates"],
+             "the known ones are base_estimator, acq_func, n_initial_points, xi, kappa, n_candidates, acq_optimizer"],
             id="unknown setting",
         ),
         pytest.param(
@@ -58,6 +58,22 @@ def _points(*points: dict[str, Any]) -> dict[str, Any]:
             [X], [], {"settings": {"n_candidates": 1}},
             ["spec.search.settings.n_candidates: 1 is not allowed: input should be greater than or equal to 10"],
             id="setting out of range",
+        ),
+        pytest.param(
+            [X], [], {"algorithm": "bayesianoptimization", "settings": {"random_state": 10, "acq_optimizer": "auto"}}, [],
+            id="Katib's names",
+        ),
+        pytest.param([X], [], {"algorithm": "tpe", "settings": {"n_EI_candidates": 10}}, [], id="Katib's name for a setting"),
+        pytest.param(
+            [X], [], {"settings": {"random_state": -1}},
+            ["spec.search.settings.random_state: -1 is not a whole number from 0 to 2147483647; use search.seed"],
+            id="a seed that is none",
+        ),
+        pytest.param(
+            [X], [], {"algorithm": "hyperband"},
+            ["spec.search.algorithm: hyperband ends trials early and is not a search algorithm; "
+             "use it as earlyStopping.algorithm, beside a search algorithm such as random"],
+            id="a stopping rule",
         ),
         pytest.param([X], [], {"settings": {"xi": 1, "n_initial_points": 3}}, [], id="an int for a float setting"),
         pytest.param(

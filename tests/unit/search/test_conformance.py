@@ -23,7 +23,7 @@ from tuning_operator.api.trial import Origin
 from tuning_operator.search import suggest
 from tuning_operator.search.dimension import Categorical, Configuration, Continuous, Stepped
 from tuning_operator.search.request import Exhausted, Outcome, Pending, Request, Result
-from tuning_operator.search.sampler import SAMPLERS
+from tuning_operator.search.sampler import SAMPLERS, missing
 from tuning_operator.search.space import Infeasible, Space
 
 SPACES: dict[str, Space] = {
@@ -50,14 +50,24 @@ SPACES: dict[str, Space] = {
     "tightly constrained": space(whole("a", 1, 100), whole("b", 1, 100), whole("c", 1, 100), constraints=["a + b == 100", "c < a"]),
 }  # fmt: skip
 
+ALGORITHMS = [algorithm for algorithm, sampler in SAMPLERS.items() if not missing(sampler)]
 CASES = [
     pytest.param(algorithm, of, id=f"{algorithm}-{name}")
-    for algorithm, sampler in SAMPLERS.items()
+    for algorithm in ALGORITHMS
     for name, of in SPACES.items()
-    if of.finite or not sampler.finite
+    if of.finite or not SAMPLERS[algorithm].finite
 ]
-ALGORITHMS = list(SAMPLERS)
-QUICK: dict[str, dict[str, Any]] = {"bayesian": {"n_initial_points": 4, "n_candidates": 50}}
+QUICK: dict[str, dict[str, Any]] = {
+    "bayesian": {"n_initial_points": 4, "n_candidates": 50},
+    "tpe": {"n_startup_trials": 4},
+    "multivariate-tpe": {"n_startup_trials": 4},
+    "gp": {"n_startup_trials": 4},
+    "hyperopt": {"n_startup_trials": 4},
+    "evolution": {"population_size": 4},
+    "cmaes": {"population_size": 4},
+    "pso": {"particles": 3},
+    "lhs": {"points": 4},
+}
 """Settings that bring a sampler to its interesting part, past its initial points, within a few trials."""
 
 SMALL = space(whole("a", 1, 3), choice("b", "x", "y"), whole("c", 1, 2, when={"b": ["x"]}))
@@ -170,6 +180,18 @@ def test_pending_trials_are_not_proposed_again(algorithm: str) -> None:
         pending = (*pending, Pending(number, suggest.suggest(request).configuration))
     keys = [GRID.key(one.configuration) for one in results] + [GRID.key(one.configuration) for one in pending]
     assert len(set(keys)) == 16
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_thousand_pending_trials_are_respected(algorithm: str) -> None:
+    of = space(real("a", 0, 1, step=0.01), whole("b", 1, 50), choice("c", "x", "y"))
+    rng = random.Random(5)
+    drawn = list({of.key(one): one for one in (of.sample(rng) for _ in range(1010))}.values())
+    results = tuple(done(n, drawn[n], *bowl(drawn[n])) for n in range(10))
+    pending = tuple(Pending(n, drawn[n]) for n in range(10, len(drawn)))
+    suggestion = suggest.suggest(_ask(of, algorithm, number=len(drawn), results=results, pending=pending))
+    assert of.key(suggestion.configuration) not in {of.key(one) for one in drawn}
+    _assert_belongs(of, suggestion.configuration)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
