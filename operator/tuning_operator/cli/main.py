@@ -102,6 +102,55 @@ def convert(
 
 
 @application.command()
+def report(
+    job: Annotated[
+        str,
+        typer.Argument(
+            help="A manifest that was run here, its folder, a file from kubectl get -o yaml, or a job's name."
+        ),
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="The file to write; - is standard output. Default: NAME.html.")
+    ] = "",
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Look on the cluster, in this namespace.")] = "",
+    state: Annotated[Path | None, typer.Option(help="Where local jobs are kept. Default: .tuning.")] = None,
+) -> None:
+    """Write a job's report: one HTML file with charts, tables and no need of a network.
+
+    Exit status: 0 written, 1 it could not be written, 2 there is no such job.
+    """
+    from tuning_operator.cli import reporting
+
+    raise typer.Exit(reporting.run(job, output, namespace, state))
+
+
+@application.command()
+def plot(
+    job: Annotated[str, typer.Argument(help="A job, named as for report.")],
+    chart: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--chart", "-c", help="history, front, curves, importance, parallel, slices or timeline; repeatable."
+        ),
+    ] = None,
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", help="A folder for PNG files of all charts, or a .png or .svg file for one."),
+    ] = "",
+    dark: Annotated[bool, typer.Option("--dark", help="Light on dark.")] = False,
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Look on the cluster, in this namespace.")] = "",
+    state: Annotated[Path | None, typer.Option(help="Where local jobs are kept. Default: .tuning.")] = None,
+) -> None:
+    """Draw a job's charts into files, or a small one in the terminal.
+
+    Exit status: 0 drawn, 1 there is nothing to draw or it could not be written, 2 there is no such job or chart.
+    """
+    from tuning_operator.cli import plotting
+
+    raise typer.Exit(plotting.run(job, chart or [], output, dark, namespace, state))
+
+
+@application.command()
 def version() -> None:
     """Print the version."""
     typer.echo(f"tuningctl {tuning_operator.__version__}")
