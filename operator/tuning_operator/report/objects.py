@@ -12,7 +12,7 @@ from typing import Any
 import pydantic
 
 from tuning_operator.api import job, trial
-from tuning_operator.tuner import state
+from tuning_operator.tuner import results, state
 
 
 class Unreadable(Exception):
@@ -74,11 +74,14 @@ def _belongs(body: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
 
 
 def _trial(body: Mapping[str, Any]) -> state.Trial:
+    status = trial.TrialStatus.model_validate(dict(body.get("status") or {}), extra="ignore")
+    status, points = results.unpacked(status)
     return state.Trial(
         name=body["metadata"]["name"],
         uid=str(body["metadata"].get("uid", "")),
         spec=trial.TrialSpec.model_validate(dict(body["spec"]), extra="ignore"),
-        status=trial.TrialStatus.model_validate(dict(body.get("status") or {}), extra="ignore"),
+        status=status,
+        curves=results.recorded(points),
     )
 
 

@@ -133,6 +133,13 @@ def test_a_job_has_only_its_own_trials(change: dict[str, object], kept: int) -> 
     assert list(found.created.values()) == [builders.at(0)] * kept
 
 
+def test_the_curves_that_a_status_keeps_are_drawn() -> None:
+    metric = {"metric": "accuracy", "count": 9, "steps": [1, 5, 9], "values": [0.1, 0.4, 0.5]}
+    owner, one = bodies(status={"metrics": [metric]})
+    item = objects.found(owner, [one], builders.at(0)).snapshot.trials[0]
+    assert item.curves == {"accuracy": curve.Curve((1, 5, 9), (0.1, 0.4, 0.5))}
+
+
 def test_objects_that_cannot_be_read_are_told() -> None:
     owner, one = bodies(spec={"number": "zero"})
     with pytest.raises(objects.Unreadable, match="number"):
