@@ -43,6 +43,11 @@ class ParameterType(enum.StrEnum):
     FLOAT = "float"
     INT = "int"
     CATEGORICAL = "categorical"
+    ORDINAL = "ordinal"
+
+    def is_listed(self) -> bool:
+        """Whether its values are listed one by one."""
+        return self in (ParameterType.CATEGORICAL, ParameterType.ORDINAL)
 
 
 class Scale(enum.StrEnum):
@@ -87,7 +92,7 @@ class Parameter(base.Model):
     name: Annotated[str, pydantic.Field(min_length=1, max_length=63, pattern=ENV_NAME_PATTERN)]
     """Name of the parameter. The trial finds its value in the environment variable HP_<name>, so it is made of letters, digits and underscores."""
     type: ParameterType
-    """float (a real number between min and max), int (a whole number between min and max) or categorical (one of values)."""
+    """float (a real number between min and max), int (a whole number between min and max), categorical (one of values, which have no order) or ordinal (one of values, which are in order, such as [small, medium, large])."""
     min: float | None = None
     """Smallest value, for float and int."""
     max: float | None = None
@@ -99,7 +104,7 @@ class Parameter(base.Model):
     values: (
         Annotated[list[pydantic.StrictInt | pydantic.StrictStr], pydantic.Field(min_length=1, max_length=1000)] | None
     ) = None
-    """The choices of a categorical parameter: strings or whole numbers. Write other numbers and true or false in quotes; the trial sees the same text."""
+    """The choices of a categorical or ordinal parameter: strings or whole numbers. Write other numbers and true or false in quotes; the trial sees the same text."""
     when: (
         Annotated[
             dict[
@@ -110,7 +115,22 @@ class Parameter(base.Model):
         ]
         | None
     ) = None
-    """Makes the parameter conditional: it exists only in trials where each named categorical or int parameter has one of the given values, for example {kernel: [poly]}."""
+    """Makes the parameter conditional: it exists only in trials where each named categorical, ordinal or int parameter exists and has one of the given values, for example {kernel: [poly]}. Such a parameter may be named in turn, to any depth."""
+    prior: Prior | None = None
+    """Where you expect the best value. It is a hint: the first trial is at the priors' centre, fewer and fewer later ones are drawn from them, and all other values stay possible."""
+
+
+class Prior(base.Model):
+    """Where the best value of a parameter is expected: mean and sigma for float and int, weights for categorical and ordinal."""
+
+    mean: float | None = None
+    """The value that you expect to be the best."""
+    sigma: Annotated[float, pydantic.Field(gt=0)] | None = None
+    """How sure you are: two of three times the best value is at most this far from mean. In the parameter's own unit; with scale log in powers of ten, so that mean 0.001 and sigma 1 reach from 0.0001 to 0.01."""
+    weights: (
+        Annotated[list[Annotated[float, pydantic.Field(ge=0)]], pydantic.Field(min_length=1, max_length=1000)] | None
+    ) = None
+    """How likely each of the values is the best one, in their order; only their proportions count."""
 
 
 class Search(base.Model):

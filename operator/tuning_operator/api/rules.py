@@ -16,9 +16,22 @@ from typing import Generic, TypeVar
 
 from tuning_operator.api import base
 from tuning_operator.api.errors import Problem, join, quoted
-from tuning_operator.api.job import JobSpec, Limits, Metrics, MetricsFormat, Parameter, ParameterType, Profile, Scale
+from tuning_operator.api.job import (
+    JobSpec,
+    Limits,
+    Metrics,
+    MetricsFormat,
+    Parameter,
+    ParameterType,
+    Prior,
+    Profile,
+    Scale,
+)
 
 T = TypeVar("T", bound=base.Model)
+
+LISTED = "self.type in ['categorical', 'ordinal']"
+"""In CEL: whether the values of a parameter are listed one by one."""
 
 EXACT = 2**53
 """The largest whole number that survives JSON, which carries numbers as 64-bit floats."""
@@ -54,18 +67,18 @@ def _bound(name: str) -> Rule[Parameter]:
         name,
         f"a float or int parameter needs {name}",
         f"give the {'smallest' if name == 'min' else 'largest'} value",
-        lambda parameter: _categorical(parameter) or getattr(parameter, name) is not None,
-        f"self.type == 'categorical' || has(self.{name})",
+        lambda parameter: _listed(parameter) or getattr(parameter, name) is not None,
+        f"{LISTED} || has(self.{name})",
     )
 
 
 def _numeric(name: str) -> Rule[Parameter]:
     return Rule(
         name,
-        f"a categorical parameter has no {name}",
+        f"a categorical or ordinal parameter has no {name}",
         f"remove {name}, or write type: float or int",
-        lambda parameter: not _categorical(parameter) or getattr(parameter, name) is None,
-        f"self.type != 'categorical' || !has(self.{name})",
+        lambda parameter: not _listed(parameter) or getattr(parameter, name) is None,
+        f"!({LISTED}) || !has(self.{name})",
     )
 
 
@@ -100,8 +113,16 @@ def _exact(name: str) -> Rule[Parameter]:
     )
 
 
-def _categorical(parameter: Parameter) -> bool:
-    return parameter.type is ParameterType.CATEGORICAL
+def _listed(parameter: Parameter) -> bool:
+    return parameter.type.is_listed()
+
+
+def _normal(prior: Prior) -> bool:
+    return prior.mean is not None and prior.sigma is not None and prior.weights is None
+
+
+def _weighed(prior: Prior) -> bool:
+    return prior.weights is not None and prior.mean is None and prior.sigma is None
 
 
 def _ordered(parameter: Parameter) -> bool:
@@ -122,24 +143,24 @@ PARAMETER: tuple[Rule[Parameter], ...] = (
     _numeric("step"),
     Rule(
         "values",
-        "a categorical parameter needs values",
+        "a categorical or ordinal parameter needs values",
         "list its choices, such as values: [rbf, poly]",
-        lambda parameter: not _categorical(parameter) or parameter.values is not None,
-        "self.type != 'categorical' || has(self.values)",
+        lambda parameter: not _listed(parameter) or parameter.values is not None,
+        f"!({LISTED}) || has(self.values)",
     ),
     Rule(
         "values",
-        "only a categorical parameter has values",
-        "remove values, or write type: categorical",
-        lambda parameter: _categorical(parameter) or parameter.values is None,
-        "self.type == 'categorical' || !has(self.values)",
+        "only a categorical or ordinal parameter has values",
+        "remove values, or write type: categorical or ordinal",
+        lambda parameter: _listed(parameter) or parameter.values is None,
+        f"{LISTED} || !has(self.values)",
     ),
     Rule(
         "scale",
-        "a categorical parameter has no scale",
+        "a categorical or ordinal parameter has no scale",
         "remove scale",
-        lambda parameter: not _categorical(parameter) or parameter.scale is Scale.LINEAR,
-        "self.type != 'categorical' || self.scale == 'linear'",
+        lambda parameter: not _listed(parameter) or parameter.scale is Scale.LINEAR,
+        f"!({LISTED}) || self.scale == 'linear'",
     ),
     Rule(
         "min",
@@ -168,6 +189,57 @@ PARAMETER: tuple[Rule[Parameter], ...] = (
         "choose a smaller step",
         _step_fits,
         f"!has(self.step) || !has(self.min) || !has(self.max) || self.min > self.max || self.step <= (self.max - self.min) * {ROUNDING}",
+    ),
+    Rule(
+        "prior",
+        "the prior of a float or int parameter needs mean and sigma, and nothing else",
+        "write both, such as prior: {mean: 0.1, sigma: 0.05}",
+        lambda parameter: _listed(parameter) or parameter.prior is None or _normal(parameter.prior),
+        f"{LISTED} || !has(self.prior) || (has(self.prior.mean) && has(self.prior.sigma) && !has(self.prior.weights))",
+    ),
+    Rule(
+        "prior",
+        "the prior of a categorical or ordinal parameter needs weights, and nothing else",
+        "write one for each of the values, such as prior: {weights: [3, 1, 1]}",
+        lambda parameter: not _listed(parameter) or parameter.prior is None or _weighed(parameter.prior),
+        f"!({LISTED}) || !has(self.prior) || (has(self.prior.weights) && !has(self.prior.mean) && !has(self.prior.sigma))",
+    ),
+    Rule(
+        "prior.weights",
+        "there must be one weight for each of the values",
+        "write as many weights as values, in the same order",
+        lambda parameter: (
+            parameter.prior is None
+            or parameter.prior.weights is None
+            or parameter.values is None
+            or len(parameter.prior.weights) == len(parameter.values)
+        ),
+        "!has(self.prior) || !has(self.prior.weights) || !has(self.values) || size(self.prior.weights) == size(self.values)",
+    ),
+    Rule(
+        "prior.weights",
+        "all weights are 0",
+        "give at least one value a weight above 0",
+        lambda parameter: (
+            parameter.prior is None
+            or parameter.prior.weights is None
+            or any(one > 0 for one in parameter.prior.weights)
+        ),
+        "!has(self.prior) || !has(self.prior.weights) || self.prior.weights.exists(one, one > 0.0)",
+    ),
+    Rule(
+        "prior.mean",
+        "the prior's mean is not between min and max",
+        "move it there, or widen the range",
+        lambda parameter: (
+            parameter.prior is None
+            or parameter.prior.mean is None
+            or parameter.min is None
+            or parameter.max is None
+            or parameter.min <= parameter.prior.mean <= parameter.max
+        ),
+        "!has(self.prior) || !has(self.prior.mean) || !has(self.min) || !has(self.max) "
+        "|| (self.min <= self.prior.mean && self.prior.mean <= self.max)",
     ),
     *map(_whole, ("min", "max", "step")),
     *map(_exact, ("min", "max")),

@@ -47,6 +47,7 @@ class Origin(enum.StrEnum):
     """How a trial's configuration came about."""
 
     START_FROM = "startFrom"
+    PRIOR = "prior"
     INITIAL = "initial"
     MODEL = "model"
     RANDOM = "random"
@@ -75,7 +76,7 @@ class TrialSpec(base.Model):
     profile: str = ""
     """The resource shape that was chosen."""
     origin: Origin
-    """How the configuration came about: startFrom, initial, model, random, grid or design (a sequence that covers the space evenly)."""
+    """How the configuration came about: startFrom, prior, initial, model, random, grid or design (a sequence that covers the space evenly)."""
     based_on: str = ""
     """The trials whose results the suggestion knew, such as 0-17,19. With the job's seed it makes the suggestion reproducible."""
 

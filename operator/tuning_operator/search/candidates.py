@@ -27,6 +27,9 @@ for all would make a job with many parallel trials a random search."""
 CLOSE, RADII = 100, (0.02, 0.1, 0.3)
 """Around a point that cannot be had: how many neighbours are looked at, and how far away."""
 
+FEW = 12
+"""Candidates that are searched for one by one where random draws miss what the constraints leave; that takes a while."""
+
 DRAWS = 5
 """Draws for each candidate wanted; where constraints refuse most of them, the candidates become fewer, not later."""
 
@@ -103,7 +106,9 @@ def everywhere(space: Space, rng: random.Random, wanted: int) -> list[Configurat
     if size is not None and size <= wanted:
         return list(space.enumerate())
     draws = (space.draw(rng) for _ in range(wanted * DRAWS))
-    return list(itertools.islice((drawn for drawn in draws if drawn is not None), wanted))
+    found = list(itertools.islice((drawn for drawn in draws if drawn is not None), wanted))
+    # Where chance finds next to nothing, a model would have nothing to choose from.
+    return found if len(found) >= FEW else [*found, *(space.search(rng) for _ in range(FEW - len(found)))]
 
 
 def nearby(

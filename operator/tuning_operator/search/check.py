@@ -59,6 +59,10 @@ def _algorithm(spec: job.JobSpec) -> Iterator[Problem]:
         return
     if chosen.finite:
         for index, parameter in enumerate(spec.parameters):
+            if parameter.prior is not None:
+                message = f"{name} search tries every configuration, whatever is expected of it"
+                yield Problem(f"spec.parameters[{index}].prior", message, "remove the prior, or use random or bayesian")
+        for index, parameter in enumerate(spec.parameters):
             if parameter.type is job.ParameterType.FLOAT and parameter.step is None and parameter.min != parameter.max:
                 yield Problem(
                     f"spec.parameters[{index}].step",
@@ -235,7 +239,7 @@ def _start_together(field: str, point: dict[str, int | float | str], space: Spac
 
 def _range(parameter: job.Parameter) -> str:
     match parameter.type:
-        case job.ParameterType.CATEGORICAL | job.ParameterType.INT:
+        case job.ParameterType.CATEGORICAL | job.ParameterType.ORDINAL | job.ParameterType.INT:
             return f"it can be {_some(parameter)}"
         case job.ParameterType.FLOAT:
             step = f" in steps of {parameter.step:g}" if parameter.step else ""

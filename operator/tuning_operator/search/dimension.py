@@ -1,4 +1,4 @@
-"""The three kinds of parameter, each as a two-way map between its values and the unit interval.
+"""The kinds of parameter, each as a two-way map between its values and the unit interval.
 
 Everything a sampler does with a single parameter is done on that interval: a uniform number becomes a value that is
 uniform on the parameter's scale, a low-discrepancy point becomes a stratified one, a small step becomes a nearby value,
@@ -161,8 +161,8 @@ class Stepped:
 
 
 @dataclasses.dataclass(frozen=True)
-class Categorical:
-    """One of several choices without an order."""
+class Choices:
+    """Several choices, each with an equal part of the interval."""
 
     name: str
     choices: tuple[int | str, ...]
@@ -173,7 +173,7 @@ class Categorical:
         return len(self.choices)
 
     def at(self, unit: float) -> int | str:
-        """Each choice has an equal part of the interval."""
+        """The choice in whose part the place is."""
         return self.choices[min(int(unit * len(self.choices)), len(self.choices) - 1)]
 
     def unit(self, value: Scalar) -> float:
@@ -191,6 +191,16 @@ class Categorical:
         return self.choices[index]
 
 
+@dataclasses.dataclass(frozen=True)
+class Categorical(Choices):
+    """One of several choices without an order."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Ordinal(Choices):
+    """One of several choices in order: neighbours on the interval are alike."""
+
+
 def values(dimension: Dimension) -> Iterator[Scalar]:
     """All values of a dimension that can be counted."""
     return (dimension.nth(index) for index in range(dimension.count or 0))
@@ -203,10 +213,12 @@ def from_parameter(parameter: job.Parameter) -> Dimension:
     """
     log = parameter.scale is job.Scale.LOG
     match parameter.type:
-        case job.ParameterType.CATEGORICAL:
+        case job.ParameterType.CATEGORICAL | job.ParameterType.ORDINAL:
             if not parameter.values:
                 raise ValueError(f"{parameter.name} has no values")
-            return Categorical(parameter.name, tuple(dict.fromkeys(parameter.values)))
+            choices = tuple(dict.fromkeys(parameter.values))
+            categorical = parameter.type is job.ParameterType.CATEGORICAL
+            return Categorical(parameter.name, choices) if categorical else Ordinal(parameter.name, choices)
         case job.ParameterType.INT:
             low, high = _bounds(parameter)
             return _whole(parameter.name, low, high, 1.0 if parameter.step is None else parameter.step, log)

@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import math
 import operator
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,11 @@ MAX_LENGTH = 1024
 MAX_DEPTH = 64
 MAX_BITS = 1024
 """Whole numbers above 2**1024 do not fit a float either; the constraint is then not satisfied."""
+
+FALSE = "false"
+"""Why a condition does not hold that could be evaluated."""
+SLIGHT = sys.float_info.min
+"""By how much x < 1 is missed where x is 1."""
 
 
 class ExpressionError(ValueError):
@@ -38,6 +44,7 @@ class Expression:
     text: str
     names: frozenset[str] = dataclasses.field(compare=False)
     condition: Callable[[Values], bool] = dataclasses.field(compare=False, repr=False)
+    excess: Callable[[Values], float] = dataclasses.field(compare=False, repr=False)
 
     def holds(self, values: Values) -> bool:
         """Whether the condition is true of a configuration.
@@ -53,9 +60,25 @@ class Expression:
         if not self.names <= values.keys():
             return None
         try:
-            return None if self.condition(values) else "false"
+            return None if self.condition(values) else FALSE
         except (ArithmeticError, ValueError, TypeError) as error:
             return str(error.args[-1])
+
+    def violation(self, values: Values) -> float:
+        """By how much the condition is missed, in its own unit: above 0 where it does not hold, and only there.
+
+        That is the difference of the two sides of a comparison. Infinity where it cannot be evaluated.
+        """
+        if (why := self.why_not(values)) is None:
+            return min(0.0, self._excess(values)) if self.names <= values.keys() else 0.0
+        return max(self._excess(values), SLIGHT) if why == FALSE else math.inf
+
+    def _excess(self, values: Values) -> float:
+        try:
+            excess = float(self.excess(values))
+        except (ArithmeticError, ValueError, TypeError):
+            return math.inf
+        return math.inf if math.isnan(excess) else excess
 
     def __reduce__(self) -> tuple[Callable[[str], Expression], tuple[str]]:
         """Closures do not pickle; the text does."""
@@ -81,7 +104,8 @@ def parse(text: str) -> Expression:
     if too_deep:
         raise ExpressionError(f"is nested too deeply; at most {MAX_DEPTH} levels are allowed")
     names: set[str] = set()
-    return Expression(text, condition=_condition(tree, names), names=frozenset(names))
+    condition, excess = _condition(tree, names), _excess(tree, names)
+    return Expression(text, names=frozenset(names), condition=condition, excess=excess)
 
 
 def _depth(tree: ast.AST) -> int:
@@ -120,6 +144,54 @@ def _comparison(
         compare, before, after = links[0]
         return lambda values: compare(before(values), after(values))
     return lambda values: all(compare(before(values), after(values)) for compare, before, after in links)
+
+
+def _excess(node: ast.expr, names: set[str]) -> Callable[[Values], float]:
+    """By how much a condition, one that `_condition` understands, is missed; 0 or less where it holds."""
+    match node:
+        case ast.BoolOp(op=op, values=parts):
+            inner = [_excess(part, names) for part in parts]
+            if isinstance(op, ast.Or):
+                return lambda values: min(part(values) for part in inner)
+            return lambda values: _together([part(values) for part in inner])
+        case ast.UnaryOp(operand=operand):
+            negated = _excess(operand, names)
+            return lambda values: -negated(values)
+        case ast.Compare(left=left, ops=ops, comparators=comparators):
+            sides = [left, *comparators]
+            links = [
+                _link(op, before, after, names) for op, before, after in zip(ops, sides, comparators, strict=False)
+            ]
+            return lambda values: _together([link(values) for link in links])
+    raise AssertionError(node)
+
+
+def _link(op: ast.cmpop, before: ast.expr, after: ast.expr, names: set[str]) -> Callable[[Values], float]:
+    """The difference of the two sides of one comparison; 0 or 1 for texts, choices and inequality."""
+    left = _value(before, names)
+    right = _choices(after, names) if isinstance(op, ast.In | ast.NotIn) else _value(after, names)
+    compare = _compare(op)
+
+    def missed(values: Values) -> float:
+        one, other = left(values), right(values)
+        if isinstance(one, str) or isinstance(other, str | tuple):
+            return float(not compare(one, other))
+        match op:
+            case ast.Lt() | ast.LtE():
+                return float(one - other)
+            case ast.Gt() | ast.GtE():
+                return float(other - one)
+            case ast.Eq():
+                return float(abs(one - other))
+            case _:
+                return float(not compare(one, other))
+
+    return missed
+
+
+def _together(parts: list[float]) -> float:
+    """How much several conditions are missed that are all to hold."""
+    return sum(part for part in parts if part > 0) or max(parts)
 
 
 def _compare(op: ast.cmpop) -> Callable[[Any, Any], bool]:

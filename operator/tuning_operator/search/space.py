@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 
 from tuning_operator.api import job
-from tuning_operator.search import dimension, expressions
+from tuning_operator.search import approach, belief, dimension, expressions
 from tuning_operator.search.dimension import Configuration, Dimension, Scalar
 
 Key = tuple[Scalar | None, ...]
@@ -23,7 +23,7 @@ Key = tuple[Scalar | None, ...]
 REJECTIONS = 1000
 """Draws that may violate the constraints before a configuration is searched for value by value instead."""
 
-RESTARTS, BUDGET, BREADTH, LAST_BUDGET = 10, 2000, 32, 200_000
+RESTARTS, BUDGET, BREADTH, LAST_BUDGET = 8, 2000, 32, 200_000
 """That search: how often it begins anew, how many values it tries each time, how many of them at each parameter, and how
 many it tries in the end, in order, where there is only a finite number."""
 
@@ -44,6 +44,8 @@ class Slot:
 
     dimension: Dimension
     when: tuple[tuple[str, frozenset[int | str]], ...] = ()
+    belief: belief.Belief | None = None
+    """Where the user expects the best value."""
 
     @property
     def name(self) -> str:
@@ -72,12 +74,7 @@ class Space:
         Raises ValueError (ExpressionError for a constraint) where they do not make one; `search.check` says in detail
         what is wrong.
         """
-        slots = [
-            Slot(
-                dimension.from_parameter(parameter), tuple((p, frozenset(v)) for p, v in (parameter.when or {}).items())
-            )
-            for parameter in spec.parameters
-        ]
+        slots = [_slot(parameter) for parameter in spec.parameters]
         constraints = tuple(expressions.parse(text) for text in spec.constraints)
         names = tuple(slot.name for slot in slots)
         mentioned = frozenset[str]().union(*(constraint.names for constraint in constraints))
@@ -129,6 +126,25 @@ class Space:
             return None
         return self._tidy(chosen)
 
+    def hint(self, rng: random.Random, *, centre: bool) -> Configuration | None:
+        """A configuration from the user's beliefs, at their centre or drawn from them; all else is uniform.
+
+        None where there are no beliefs, or where constraints leave nothing near them.
+        """
+        if all(slot.belief is None for slot in self.slots):
+            return None
+        for _ in range(REJECTIONS):
+            chosen: dict[str, Scalar] = {}
+            for slot in self.slots:
+                if slot.active(chosen):
+                    place = rng.random()
+                    if slot.belief is not None:
+                        place = slot.belief.centre() if centre else slot.belief.quantile(place)
+                    chosen[slot.name] = slot.dimension.at(place)
+            if all(constraint.holds(chosen) for constraint in self.constraints):
+                return self._tidy(chosen)
+        return None
+
     def sample(self, rng: random.Random, given: Configuration | None = None) -> Configuration:
         """A configuration that satisfies all constraints and has the given values; the others are uniform on their scale.
 
@@ -141,7 +157,8 @@ class Space:
         return self.search(rng, given)
 
     def search(self, rng: random.Random, given: Configuration | None = None) -> Configuration:
-        """A configuration found by giving the parameters random values one by one, turning back where a constraint fails.
+        """A configuration found by giving the parameters random values one by one, turning back where a constraint fails,
+        or else by moving random values towards what the constraints ask.
 
         Finds what random draws would not, and so is far from uniform. Raises Infeasible when it finds nothing.
         """
@@ -151,11 +168,32 @@ class Space:
                 found := next(self._walk(functools.partial(_some, rng=rng, given=fixed), fixed, BUDGET), None)
             ) is not None:
                 return found
+            if (found := self._descend(rng, fixed)) is not None:
+                return found
         if self.finite:
             every = self._walk(functools.partial(_all, given=fixed), fixed, LAST_BUDGET)
             if (found := next(every, None)) is not None:
                 return found
         raise Infeasible("no configuration that satisfies the constraints was found")
+
+    def _descend(self, rng: random.Random, given: Configuration) -> Configuration | None:
+        """A configuration found by moving a random one towards what the constraints ask; None where that ends elsewhere."""
+
+        def made(places: Sequence[float]) -> dict[str, Scalar]:
+            chosen: dict[str, Scalar] = {}
+            for slot, place in zip(self.slots, places, strict=True):
+                if slot.active(chosen):
+                    chosen[slot.name] = given[slot.name] if slot.name in given else slot.dimension.at(place)
+            return chosen
+
+        def missed(places: Sequence[float]) -> list[float]:
+            chosen = made(places)
+            absent = float(len(given.keys() - chosen.keys()))
+            return [absent, *(constraint.violation(chosen) for constraint in self.constraints)]
+
+        moved = [index for index, slot in enumerate(self.slots) if slot.dimension.count != 1]
+        places = approach.descend(missed, [rng.random() for _ in self.slots], moved, rng)
+        return None if places is None else self._tidy(made(places))
 
     def enumerate(self, budget: int | None = None) -> Iterator[Configuration]:
         """All configurations that satisfy the constraints, each once, lazily and always in the same order.
@@ -216,6 +254,12 @@ class Space:
 
     def _tidy(self, chosen: Mapping[str, Scalar]) -> Configuration:
         return {name: chosen[name] for name in self.names if name in chosen}
+
+
+def _slot(parameter: job.Parameter) -> Slot:
+    values = dimension.from_parameter(parameter)
+    when = tuple((parent, frozenset(allowed)) for parent, allowed in (parameter.when or {}).items())
+    return Slot(values, when, belief.from_parameter(parameter, values))
 
 
 def _ordered(slots: Sequence[Slot], mentioned: Set[str]) -> tuple[Slot, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 from tuning_operator.api import trial
-from tuning_operator.search import katib, randomly, sampler
+from tuning_operator.search import belief, katib, randomly, sampler
 from tuning_operator.search.check import check
 from tuning_operator.search.request import Exhausted, Outcome, Pending, Request, Result, Suggestion
 from tuning_operator.search.space import Infeasible
@@ -20,12 +20,13 @@ def suggest(request: Request) -> Suggestion:
     """The configuration of trial `request.number`; the same request gives the same one in any process.
 
     Trial n takes the n-th point of `start_from`, with parameters that it leaves out sampled, unless that was proposed
-    before. Raises Exhausted when every configuration has been proposed, Infeasible when the constraints allow none, and
-    LookupError when there is no such algorithm here (any more).
+    before. Then parameters' priors are followed, by fewer and fewer trials. Raises Exhausted when every configuration
+    has been proposed, Infeasible when the constraints allow none, and LookupError when there is no such algorithm here
+    (any more).
     """
     request = _ours(request)
-    if (started := _start(request)) is not None:
-        return started
+    if (given := _start(request) or _hint(request)) is not None:
+        return given
     chosen = sampler.find(request.algorithm)
     if chosen is None:
         raise LookupError(
@@ -56,3 +57,14 @@ def _start(request: Request) -> Suggestion | None:
         return Suggestion(randomly.unused(request, given), trial.Origin.START_FROM)
     except (Exhausted, Infeasible):
         return None
+
+
+def _hint(request: Request) -> Suggestion | None:
+    """A configuration where the user expects the best one; None where it is not time for one, or none is new there."""
+    after, rng = request.number - len(request.start_from), request.rng("prior")
+    if after > 0 and rng.random() >= belief.share(after):
+        return None
+    hinted = request.space.hint(rng, centre=after <= 0)
+    if hinted is None or request.space.key(hinted) in request.used:
+        return None
+    return Suggestion(hinted, trial.Origin.PRIOR)

@@ -25,12 +25,24 @@ CATEGORICAL = {"type": "categorical", "values": ["a", "b"]}
 REFUSED = {
     "float without min": (parameter(type="float", max=1), "a float or int parameter needs min"),
     "int without max": (parameter(type="int", min=1), "a float or int parameter needs max"),
-    "categorical with min": (parameter(**CATEGORICAL, min=1), "a categorical parameter has no min"),
-    "categorical with max": (parameter(**CATEGORICAL, max=1), "a categorical parameter has no max"),
-    "categorical with step": (parameter(**CATEGORICAL, step=1), "a categorical parameter has no step"),
-    "categorical without values": (parameter(type="categorical"), "a categorical parameter needs values"),
-    "categorical with log scale": (parameter(**CATEGORICAL, scale="log"), "a categorical parameter has no scale"),
-    "float with values": (parameter(**FLOAT, values=["a"]), "only a categorical parameter has values"),
+    "categorical with min": (parameter(**CATEGORICAL, min=1), "a categorical or ordinal parameter has no min"),
+    "categorical with max": (parameter(**CATEGORICAL, max=1), "a categorical or ordinal parameter has no max"),
+    "categorical with step": (parameter(**CATEGORICAL, step=1), "a categorical or ordinal parameter has no step"),
+    "categorical without values": (parameter(type="categorical"), "a categorical or ordinal parameter needs values"),
+    "categorical with log scale": (
+        parameter(**CATEGORICAL, scale="log"),
+        "a categorical or ordinal parameter has no scale",
+    ),
+    "float with values": (parameter(**FLOAT, values=["a"]), "only a categorical or ordinal parameter has values"),
+    "float with weights": (parameter(**FLOAT, prior={"weights": [1]}), "the prior of a float or int parameter needs"),
+    "float with half a prior": (parameter(**FLOAT, prior={"mean": 0.5}), "the prior of a float or int parameter needs"),
+    "ordinal with a mean": (
+        parameter(type="ordinal", values=["a"], prior={"mean": 1, "sigma": 1}),
+        "the prior of a categorical or ordinal parameter needs weights",
+    ),
+    "too few weights": (parameter(**CATEGORICAL, prior={"weights": [1]}), "there must be one weight for each"),
+    "no weight": (parameter(**CATEGORICAL, prior={"weights": [0, 0]}), "all weights are 0"),
+    "a prior beyond the range": (parameter(**FLOAT, prior={"mean": 9, "sigma": 1}), "the prior's mean is not between"),
     "min above max": (parameter(type="float", min=2, max=1), "min is above max"),
     "log scale with min 0": (parameter(**FLOAT, scale="log"), "a log scale needs a min above 0"),
     "step 0": (parameter(**FLOAT, step=0), "step must be above 0"),
@@ -197,7 +209,7 @@ numbers = (
     st.none() | st.sampled_from([0.0, 1.0, 0.5, -1.0, 3.0, 2.0**53, 2.0**54, -1e300]) | st.integers(-9, 9).map(float)
 )
 parameters = st.fixed_dictionaries(
-    {"name": st.just("x"), "type": st.sampled_from(["float", "int", "categorical"])},
+    {"name": st.just("x"), "type": st.sampled_from(["float", "int", "categorical", "ordinal"])},
     optional={
         "min": numbers,
         "max": numbers,

@@ -35,7 +35,7 @@ BAD = {
     ),
     "categorical without values": (
         parameter(type="categorical"),
-        f"{BOUNDS}.values: a categorical parameter needs values; list its choices, such as values: [rbf, poly]",
+        f"{BOUNDS}.values: a categorical or ordinal parameter needs values; list its choices, such as values: [rbf, poly]",
     ),
     "duplicate names": (
         changed("spec.parameters.1.name", "C"),
@@ -97,7 +97,7 @@ BAD = {
     ),
     "unknown type": (
         parameter(type="double", min=1, max=2),
-        f"{BOUNDS}.type: 'double' is not a choice; write 'float', 'int' or 'categorical'",
+        f"{BOUNDS}.type: 'double' is not a choice; write 'float', 'int', 'categorical' or 'ordinal'",
     ),
     "unknown field": (
         parameter(type="float", min=1, max=2, scael="log"),

@@ -31,6 +31,11 @@ def choice(name: str, *values: int | str, **more: Any) -> dict[str, Any]:
     return {"name": name, "type": "categorical", "values": list(values), **more}
 
 
+def ordinal(name: str, *values: int | str, **more: Any) -> dict[str, Any]:
+    """An ordinal parameter."""
+    return {**choice(name, *values, **more), "type": "ordinal"}
+
+
 def spec(*parameters: Mapping[str, Any], constraints: Sequence[str] = (), **search: Any) -> job.JobSpec:
     """A job over these parameters."""
     return job.JobSpec.model_validate(

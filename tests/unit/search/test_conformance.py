@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.search.builders import Objective, ask, bowl, choice, done, real, search, space, whole
+from tests.unit.search.builders import Objective, ask, bowl, choice, done, ordinal, real, search, space, whole
 from tuning_operator.api import job
 from tuning_operator.api.trial import Origin
 from tuning_operator.search import suggest
@@ -31,6 +31,16 @@ SPACES: dict[str, Space] = {
     "stepped floats": space(real("a", 5, 10, step=0.8), real("b", 0, 1, step=0.05)),
     "ints": space(whole("a", 1, 64), whole("b", 1, 1000, scale="log"), whole("c", 5, 50, step=7)),
     "categorical": space(choice("a", *range(8)), choice("b", "1", 1, "x"), choice("c", "y", "n")),
+    "ordinal": space(ordinal("size", "small", "medium", "large"), ordinal("only", 7), ordinal("many", *range(100))),
+    "priors": space(
+        real("a", 1e-5, 1, scale="log", prior={"mean": 1e-3, "sigma": 0.5}), whole("b", 1, 64, prior={"mean": 60, "sigma": 2}),
+        choice("c", "x", "y", "z", prior={"weights": [0, 5, 1]}), real("d", 0, 1, step=0.05, when={"c": ["y"]}, prior={"mean": 1, "sigma": 0.1}),
+    ),
+    "nested": space(
+        choice("model", "net", "tree"), choice("body", "conv", "mlp", when={"model": ["net"]}),
+        ordinal("depth", 1, 2, 4, when={"body": ["conv"]}), *(whole(f"width{i}", 1, 9, when={"depth": [2, 4]}) for i in range(2)),
+        whole("last", 1, 9, when={"depth": [4], "width1": [7, 8, 9]}), real("leaf", 0, 1, step=0.01, when={"model": ["tree"]}),
+    ),
     "one value": space(choice("only", "this"), real("same", 2, 2), whole("n", 3, 300)),
     "huge and tiny": space(
         real("huge", -1.7e308, 1.7e308), real("tiny", 0, 1e-300), real("narrow", 1, 1 + 1e-12), real("log", 1e-300, 1e300, scale="log"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tuning_operator.search import expressions
 
@@ -131,3 +134,38 @@ def test_travels_to_another_process() -> None:
     copy = pickle.loads(pickle.dumps(expression))
     assert copy == expression
     assert copy.holds(VALUES)
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "missed"),
+    [
+        ("x <= 10", {"x": 12}, 2),
+        ("x <= 10", {"x": 7}, -3),
+        ("x >= 10", {"x": 7.5}, 2.5),
+        ("2 * x == y", {"x": 3, "y": 10}, 4),
+        ("1 <= x <= 3", {"x": 5}, 2),
+        ("x <= 1 and y <= 1", {"x": 3, "y": 4}, 5),
+        ("x <= 1 or y <= 1", {"x": 3, "y": 4}, 2),
+        ("not x <= 1", {"x": 0}, 1),
+        ("kernel in ('rbf', 'poly')", {"kernel": "linear"}, 1),
+        ("kernel == 'rbf'", {"kernel": "rbf"}, 0),
+        ("x <= 10", {}, 0),
+        ("log(x) <= 1", {"x": -1}, math.inf),
+        ("x <= 'a'", {"x": 1}, math.inf),
+    ],
+)
+def test_a_condition_says_by_how_much_it_is_missed(
+    text: str, values: dict[str, int | float | str], missed: float
+) -> None:
+    assert expressions.parse(text).violation(values) == missed
+
+
+@given(
+    st.sampled_from(["x < y", "x <= y", "x != y", "not x == y", "x < 1 or x > y", "0 < x <= y and y in (1, 2)"]),
+    st.data(),
+)
+def test_exactly_what_does_not_hold_is_missed_by_something(text: str, data: st.DataObject) -> None:
+    number = st.one_of(st.integers(-2, 2), st.floats(-2, 2))
+    values = {"x": data.draw(number), "y": data.draw(number)}
+    expression = expressions.parse(text)
+    assert expression.holds(values) == (expression.violation(values) <= 0)
