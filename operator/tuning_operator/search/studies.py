@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import pydantic
 
 from tuning_operator.search import candidates, targets
-from tuning_operator.search.dimension import Categorical, Configuration, Dimension, Scalar, Stepped
+from tuning_operator.search.dimension import Categorical, Configuration, Dimension, Ordinal, Scalar, Stepped
 from tuning_operator.search.request import Pending, Request, Result, Suggestion
 
 if TYPE_CHECKING:
@@ -239,7 +239,9 @@ def _distribution(dimension: Dimension) -> optuna.distributions.BaseDistribution
 
 
 def _indexed(dimension: Dimension) -> bool:
-    return isinstance(dimension, Stepped) and not dimension.log and dimension.count <= MOST_INDEXED
+    return isinstance(dimension, Ordinal) or (
+        isinstance(dimension, Stepped) and not dimension.log and dimension.count <= MOST_INDEXED
+    )
 
 
 def _number(dimension: Dimension, value: Scalar) -> float:
