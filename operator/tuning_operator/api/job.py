@@ -159,9 +159,13 @@ class EarlyStopping(base.Model):
     """A rule that ends hopeless trials before they are done."""
 
     algorithm: Annotated[str, pydantic.Field(min_length=1, max_length=63)]
-    """Name of the stopping rule."""
+    """Name of the stopping rule: asha, hyperband, bohb, median (or, as in Katib, medianstop), patience, threshold or none."""
+    metric: Annotated[str, pydantic.Field(min_length=1, max_length=128)] | None = None
+    """The objective that trials are judged by; the first one if left out. Trials report it step by step."""
+    max_steps: Annotated[float, pydantic.Field(gt=0)] | None = None
+    """The step at which a trial is done. The trial finds it in TUNING_MAX_STEPS. hyperband and bohb need it."""
     settings: dict[str, bool | int | float | str] = {}
-    """Settings of the rule, by name."""
+    """Settings of the rule, by name, such as {reduction_factor: 3, grace_steps: 1} for asha."""
 
 
 class Limits(base.Model):

@@ -20,13 +20,6 @@ UNSERVED: tuple[Rule[JobSpec], ...] = (
         "!has(self.search.warmStartFrom) || size(self.search.warmStartFrom) == 0",
     ),
     Rule(
-        "earlyStopping",
-        "early stopping is not served by this version",
-        "remove the field",
-        lambda spec: spec.early_stopping is None,
-        "!has(self.earlyStopping)",
-    ),
-    Rule(
         "profiles",
         "more than one profile is not served by this version",
         "keep one",

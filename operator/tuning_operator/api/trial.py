@@ -131,6 +131,17 @@ class MetricSummary(base.Model):
     """The values at those steps."""
 
 
+class Rung(base.Model):
+    """A trial's arrival at a rung of the stopping rule, kept so that nothing is decided twice."""
+
+    step: float
+    """The rung's step."""
+    value: float | None = None
+    """What counted there; missing for a trial that has diverged."""
+    bracket: int = 0
+    """The bracket that the trial competes in."""
+
+
 class TrialStatus(base.Model):
     """What became of the trial so far."""
 
@@ -147,7 +158,9 @@ class TrialStatus(base.Model):
     metrics: Annotated[list[MetricSummary], pydantic.Field(max_length=64)] = []
     """The curves in short."""
     values: dict[str, float] = {}
-    """The objective values, by metric."""
+    """The objective values, by metric. Those of a stopped trial are the values when it was stopped."""
+    rungs: Annotated[list[Rung], pydantic.Field(max_length=64)] = []
+    """The rungs of the stopping rule that it has come to; if it was stopped at one, that is the last."""
     waiting_since: datetime.datetime | None = None
     """Since when it waits for what `reason` says."""
     start_time: datetime.datetime | None = None

@@ -132,9 +132,10 @@ class Runtime:
             if changed:
                 await asyncio.sleep(0)
                 continue
+            self._release()
             status = snapshot.job.status
             if not self._live and (status.phase.is_finished() or snapshot.job.spec.suspend):
-                return snapshot
+                return self.observe()
             await self._wait(todo.wake)
 
     async def aclose(self) -> None:
@@ -184,7 +185,6 @@ class Runtime:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._live[task]
-        self._release()
         self._news.set()
         if not task.cancelled() and (error := task.exception()):
             self._failure = error
@@ -208,7 +208,6 @@ class Runtime:
                 return True
             case actions.RecordTrial():
                 self._store(folder.TrialRecord(spec=action.trial.spec, status=action.status))
-                self._release()
                 return True
             case actions.RecordJob():
                 self._record = self._record.model_copy(update={"status": action.status})

@@ -10,14 +10,18 @@ import dataclasses
 import datetime
 import enum
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tuning_operator.api import trial
-from tuning_operator.tuner import state
+from tuning_operator.stopping import curve
+from tuning_operator.tuner import results, state
 from tuning_trial import summary
 
 EPOCH = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
 """The moment zero of simulated time."""
+
+ROUNDING = 1e-6
+"""Room for rounding where a moment is counted in steps."""
 
 GRACE = 30.0
 """Seconds that a stopped attempt is given to be gone."""
@@ -41,6 +45,8 @@ class Fate:
     outcome: Outcome = Outcome.SUCCEEDS
     reports: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """The one value that it reports of each metric; it may be NaN."""
+    curves: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
+    """Or else the values that it reports at steps 1, 2, 3 and so on, at equal distances in time, the last at its end."""
     waits: tuple[tuple[str, float], ...] = ()
     """What it waits for before it runs, one reason after the other, and for how long."""
     runs: float = 10.0
@@ -75,48 +81,63 @@ class Life:
             number=self.number,
             phase=trial.AttemptPhase.RUNNING,
             node="node",
-            started=moment(self._started) if now >= self._started else None,
-            ended=moment(self._ended) if now >= self._ended else None,
+            started=moment(self.started) if now >= self.started else None,
+            ended=moment(self.ended) if now >= self.ended else None,
             gone_by=moment(self.stopped + GRACE) if now >= self.stopped else None,
         )
-        if now < self._started:
+        if now < self.started:
             return dataclasses.replace(seen, phase=trial.AttemptPhase.WAITING, reason=self._waits_for(now))
-        if now < self._ended:
+        if now < self.ended:
             return seen
         if now < self._over:
             return dataclasses.replace(seen, draining=True)
         return self._verdict(seen)
 
+    def curves(self, now: float) -> dict[str, curve.Curve]:
+        """What the attempt has reported by that moment."""
+        done = min(now, self.ended, self.stopped) - self.started
+        known = {name: math.floor(done / self._pace(name) + ROUNDING) for name in self.fate.curves} if done > 0 else {}
+        return {name: curve.Curve.of(*self.fate.curves[name][:count]) for name, count in known.items() if count}
+
+    def _pace(self, name: str) -> float:
+        return self.fate.runs / len(self.fate.curves[name])
+
+    def steps(self) -> Iterator[float]:
+        """The moments at which it reports something new."""
+        for name, values in self.fate.curves.items():
+            if self.started < math.inf:
+                yield from (self.started + self._pace(name) * step for step in range(1, len(values)))
+
     def turns(self) -> Iterator[float]:
-        """The moments at which something else is to be seen than before."""
+        """The moments at which something else is to be seen of it than before."""
         passed = self.born
         for _, seconds in self.fate.waits:
             passed += seconds
             yield passed
-        yield from (self.stopped, self._ended, self._over, self._gone)
+        yield from (self.stopped, self.ended, self._over, self._gone)
 
     @property
-    def _started(self) -> float:
+    def started(self) -> float:
         """When the process starts; a stop before that keeps it from starting."""
         started = self.born + sum(seconds for _, seconds in self.fate.waits)
         return started if started < self.stopped else math.inf
 
     @property
-    def _ended(self) -> float:
+    def ended(self) -> float:
         """When the process ends of itself; a stop before that takes its result."""
-        ended = self._started + self.fate.runs
+        ended = self.started + self.fate.runs
         return ended if ended < self.stopped else math.inf
 
     @property
     def _over(self) -> float:
         """When the result is there: a sidecar hands over when it is told, and also when it is stopped."""
         if self.fate.drains is None or self.fate.outcome is Outcome.VANISHES:
-            return self._ended
-        return max(self._ended, min(self.told + self.fate.drains, self.stopped))
+            return self.ended
+        return max(self.ended, min(self.told + self.fate.drains, self.stopped))
 
     @property
     def _gone(self) -> float:
-        vanished = self._ended if self.fate.outcome is Outcome.VANISHES else math.inf
+        vanished = self.ended if self.fate.outcome is Outcome.VANISHES else math.inf
         return min(vanished, self.stopped + self.fate.lingers)
 
     def _waits_for(self, now: float) -> str:
@@ -131,6 +152,8 @@ class Life:
         match self.fate.outcome:
             case Outcome.SUCCEEDS:
                 reported = summary.Summary({name: _metric(value) for name, value in self.fate.reports.items()}, rows=1)
+                if self.fate.curves:
+                    reported = results.measured(self.curves(math.inf))
                 return dataclasses.replace(seen, phase=trial.AttemptPhase.SUCCEEDED, exit_code=0, summary=reported)
             case Outcome.FAILS:
                 return dataclasses.replace(

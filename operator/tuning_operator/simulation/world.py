@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import itertools
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -15,7 +16,8 @@ from typing import Any
 
 from tuning_operator.api import job, trial
 from tuning_operator.simulation import fates
-from tuning_operator.tuner import actions, parameters, proposing, state
+from tuning_operator.stopping import curve
+from tuning_operator.tuner import actions, observed, parameters, proposing, results, state
 
 Gate = Callable[["World"], str]
 """Why the world takes no further attempt now, such as a quota that is used up; empty if it takes one."""
@@ -134,16 +136,26 @@ class World:
 
     def _look(self, number: int) -> Sight:
         stored, lives = self.trials[number], self.lives.get(number, {})
-        seen = [attempt for life in lives.values() if (attempt := life.at(self.now)) is not None]
-        turns = (turn for life in lives.values() for turn in life.turns() if turn > self.now)
+        seen = {attempt.number: attempt for life in lives.values() if (attempt := life.at(self.now)) is not None}
+        newest = max(seen, default=None)
+        moments = itertools.chain(*(life.turns() for life in lives.values()))
+        if newest is not None and observed.metrics(self.spec) and not stored.status.phase.is_finished():
+            moments = itertools.chain(moments, lives[newest].steps())
         item = state.Trial(
             name=f"{self.name}-{number}",
             uid=f"uid-{number}",
             spec=stored.spec,
             status=stored.status,
-            attempt=max(seen, key=lambda attempt: attempt.number, default=None),
+            attempt=seen.get(newest) if newest is not None else None,
+            curves=self._curves(stored.status, lives[newest] if newest is not None else None),
         )
-        return Sight(item, min(turns, default=math.inf))
+        return Sight(item, min((moment for moment in moments if moment > self.now), default=math.inf))
+
+    def _curves(self, status: trial.TrialStatus, life: fates.Life | None) -> Mapping[str, curve.Curve]:
+        """What is seen of a trial that runs, and what is recorded of one that has ended."""
+        if status.phase.is_finished():
+            return results.recorded(results.unpacked(status)[1])
+        return life.curves(self.now) if life is not None else {}
 
     def _live(self, number: int, life: fates.Life) -> None:
         self.lives.setdefault(number, {})[life.number] = life

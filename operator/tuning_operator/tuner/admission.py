@@ -7,12 +7,13 @@ from typing import Any
 
 from tuning_operator.api import errors, job, manifest
 from tuning_operator.search import suggest
+from tuning_operator.stopping import check
 
 
 def admit(document: Any) -> manifest.Job:
     """The manifest as a job that can be run. Raises SpecError with every problem."""
     parsed = manifest.parse(document)
-    found = suggest.check(parsed.spec)
+    found = [*suggest.check(parsed.spec), *check.check(parsed.spec)]
     if found:
         raise errors.SpecError(found)
     return parsed

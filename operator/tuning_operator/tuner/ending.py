@@ -92,7 +92,8 @@ def _used_up(snapshot: state.Snapshot) -> Ending | None:
 
 
 def _complete(trials: Sequence[state.Trial], reason: str, message: str) -> Ending:
-    if any(item.status.phase is trial.TrialPhase.SUCCEEDED for item in trials):
+    # A trial that was stopped early has a value, too, if not its last one.
+    if any(item.status.phase is trial.TrialPhase.SUCCEEDED or item.status.values for item in trials):
         return Ending(job.JobPhase.COMPLETE, reason, message)
     failed = [item for item in trials if item.status.phase is trial.TrialPhase.FAILED]
     why = f"; the last one: {failed[-1].status.reason}: {failed[-1].status.message}" if failed else ""

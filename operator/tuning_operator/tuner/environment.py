@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tuning_operator.api import job
 from tuning_operator.tuner import state
 
 
@@ -18,5 +19,11 @@ def of_trial(owner: state.Job, item: state.Trial, attempt: int, metrics_file: st
         "TUNING_TRIAL": item.name,
         "TUNING_TRIAL_NUMBER": str(item.number),
         "TUNING_ATTEMPT": str(attempt),
+        **_limit(owner.spec.early_stopping),
         **({"TUNING_PROFILE": item.spec.profile} if item.spec.profile else {}),
     }
+
+
+def _limit(rule: job.EarlyStopping | None) -> dict[str, str]:
+    """How far the trial is to go, so that it can end there by itself."""
+    return {} if rule is None or rule.max_steps is None else {"TUNING_MAX_STEPS": f"{rule.max_steps:.15g}"}

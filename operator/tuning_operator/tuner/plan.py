@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Iterator, Mapping
 
 from tuning_operator.api import job, trial
-from tuning_operator.tuner import actions, basis, ending, report, state, trials
+from tuning_operator.tuner import actions, basis, ending, judging, report, state, trials
 
 DEBOUNCE = datetime.timedelta(seconds=1)
 """Mere counts in the job's status are written at most this often."""
@@ -21,7 +21,8 @@ Writes = actions.CreateTrial | actions.StartAttempt | actions.RecordTrial
 def plan(snapshot: state.Snapshot) -> actions.Plan:
     """What to do now for one job, and when to look again."""
     over = _sealed(snapshot.job) or ending.decide(snapshot)
-    around = trials.Circumstances(snapshot.job, snapshot.now, over.message if over else "")
+    court = judging.Court(snapshot) if snapshot.job.spec.early_stopping and not snapshot.problems else None
+    around = trials.Circumstances(snapshot.job, snapshot.now, over.message if over else "", court)
     steps: list[actions.Action] = []
     for item in snapshot.trials:
         steps.extend(_announced(trials.step(item, around)))

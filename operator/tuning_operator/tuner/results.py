@@ -109,6 +109,42 @@ def recorded(points: Points) -> dict[str, curve.Curve]:
     return curves
 
 
+def reported(item: state.Trial) -> Mapping[str, curve.Curve]:
+    """The curves of a trial's newest attempt: as handed over at its end, or as seen so far where that says more."""
+    handed = item.attempt.summary.curves if item.attempt is not None and item.attempt.summary is not None else {}
+    final = {name: curve.Curve(points.steps, points.values) for name, points in handed.items()}
+    seen = {name: one for name, one in item.curves.items() if name not in final or one.reached >= final[name].reached}
+    return {**final, **seen}
+
+
+def measured(curves: Mapping[str, curve.Curve]) -> summary.Summary:
+    """What the curves say so far, in the form in which a sidecar hands it over."""
+    metrics = {
+        name: summary.Metric(
+            count=len(one),
+            first=one.values[0],
+            last=one.values[-1],
+            min=min(one.values),
+            max=max(one.values),
+            mean=math.fsum(one.values) / len(one),
+            last_step=one.steps[-1],
+            not_finite=int(one.diverged_at is not None),
+            diverged=one.diverged_at is not None,
+        )
+        for name, one in curves.items()
+        if len(one)
+    }
+    rows = max((len(one) for one in curves.values()), default=0)
+    return summary.Summary(metrics, rows=rows, curves={name: _points(one) for name, one in curves.items() if len(one)})
+
+
+def _points(one: curve.Curve) -> summary.Points:
+    points = summary.Points(one.steps, one.values)
+    while len(points.steps) > summary.MAX_POINTS:
+        points = points.halved()
+    return points
+
+
 def reaches(objective: job.Objective, value: float) -> bool:
     """Whether the value meets the objective's target."""
     if objective.target is None:

@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Iterator
 
 from tuning_operator.api import base, trial
-from tuning_operator.tuner import actions, results, state
+from tuning_operator.tuner import actions, judging, results, state
 
 HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 """Reasons for which a Pod waits that no waiting will mend."""
@@ -50,6 +50,8 @@ class Circumstances:
     now: datetime.datetime
     ending: str = ""
     """Why all trials are to end; empty while the job goes on."""
+    court: judging.Court | None = None
+    """The stopping rule at this look."""
 
     @property
     def suspended(self) -> bool:
@@ -63,6 +65,8 @@ def step(item: state.Trial, around: Circumstances) -> Iterator[actions.Action]:
     if item.is_finished():
         if attempt is not None and not attempt.phase.is_finished() and attempt.gone_by is None:
             yield actions.StopAttempt(item, f"{item.name} is {item.status.phase}, its attempt still runs")
+        elif attempt is not None and attempt.phase.is_finished():
+            yield from _complement(item, attempt)
     elif attempt is not None and attempt.phase.is_finished():
         yield from _settle(item, attempt, around)
     elif around.ending:
@@ -138,6 +142,36 @@ def _watch(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> 
         yield _finish(item, trial.TrialPhase.FAILED, "DeadlineExceeded", message, attempt, around)
     elif item.status.phase is not trial.TrialPhase.RUNNING or not _known(item, attempt):
         yield actions.RecordTrial(item, _going(item, attempt), f"attempt {attempt.number} runs on {attempt.node}")
+    elif around.court is not None and (found := around.court.judge(item)) is not None:
+        yield _judged(item, attempt, found, around)
+
+
+def _judged(
+    item: state.Trial, attempt: state.Attempt, found: judging.Judgement, around: Circumstances
+) -> actions.RecordTrial:
+    """Records how far a running trial has come, and its end if the stopping rule ends it."""
+    climbed = item.status.model_copy(update={"rungs": found.rungs})
+    if not found.stop:
+        return actions.RecordTrial(item, climbed, f"came to step {found.rungs[-1].step:g}")
+    seen = results.measured(results.reported(item))
+    values = results.evaluate(around.job.spec.objectives, seen)
+    values = {} if isinstance(values, results.Missing) else values
+    attempt = dataclasses.replace(attempt, summary=attempt.summary or seen)
+    item = dataclasses.replace(item, status=climbed)
+    return _finish(item, trial.TrialPhase.STOPPED, judging.REASON, found.stop, attempt, around, values)
+
+
+def _complement(item: state.Trial, attempt: state.Attempt) -> Iterator[actions.Action]:
+    """What a trial that was stopped early has still reported until its process was gone.
+
+    Its values stay: the search may have been told of them.
+    """
+    if item.status.reason != judging.REASON or attempt.summary is None:
+        return
+    told = results.curves(attempt.summary)
+    known = {metric.metric: metric.count + metric.not_finite for metric in item.status.metrics}
+    if any(metric.count + metric.not_finite > known.get(metric.metric, 0) for metric in told):
+        yield actions.RecordTrial(item, item.status.model_copy(update={"metrics": told}), "its last observations")
 
 
 def _expect_gone(
@@ -285,9 +319,11 @@ def _finish(
         attempt = dataclasses.replace(
             attempt, phase=trial.AttemptPhase.FAILED, reason=reason, message=message, ended=ended
         )
+    climbed = around.court.judge(item) if around.court is not None and phase is trial.TrialPhase.SUCCEEDED else None
     status = item.status.model_copy(
         update={
             "phase": phase,
+            "rungs": climbed.rungs if climbed is not None else item.status.rungs,
             "reason": reason,
             "message": message,
             "attempts": _attempts(item, attempt) if attempt else item.status.attempts,

@@ -10,11 +10,6 @@ from tests.unit.api.manifests import changed
 from tests.unit.api.test_manifest import refusal
 
 UNSERVED = {
-    "early stopping": (
-        "spec.earlyStopping",
-        {"algorithm": "asha"},
-        "spec.earlyStopping: early stopping is not served by this version; remove the field",
-    ),
     "two profiles": (
         "spec.profiles.1",
         {"name": "gpu", "resources": {"limits": {"nvidia.com/gpu": 1}}},
