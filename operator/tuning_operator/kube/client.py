@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 from kubernetes.aio import client, config
 
 from tuning_operator import __version__
-from tuning_operator.kube import gate
+from tuning_operator.kube import gate, metrics
 
 Object = dict[str, Any]
 
@@ -214,11 +215,17 @@ class Api:
             auth_settings=["BearerToken"],
         )
         patience = TIMEOUT_SECONDS if method == "GET" else self.passage()
+        code, began = "none", time.perf_counter()
         try:
             response = await self._transport.call_api(method, url, sent, body, _request_timeout=patience)
+            code = str(response.status)
             data = await response.read()
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
+        finally:
+            verb, resource = metrics.call(method, path)
+            metrics.REQUESTS.labels(verb, resource, code).inc()
+            metrics.REQUEST_SECONDS.labels(verb).observe(time.perf_counter() - began)
         return _decode(response.status, data)
 
 

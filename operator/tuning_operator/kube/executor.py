@@ -14,8 +14,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol
 
-from tuning_operator.api import job
-from tuning_operator.kube import client, names, render, store
+from tuning_operator.api import job, trial
+from tuning_operator.kube import client, metrics, names, render, store
 from tuning_operator.tuner import actions, proposing, state
 
 log = logging.getLogger(__name__)
@@ -114,6 +114,8 @@ class Executor:
             lose = functools.partial(self._store.lose_trial, record.key, known)
             await self._refresh(path, known.version, refusal, self._store.observe_trial, lose)
         self._store.observe_trial(body)
+        if action.status.phase.is_finished() and not known.status.phase.is_finished():
+            _count_end(action.status)
         _say("trial recorded", record, known.name, action.why)
 
     async def record_job(self, record: store.JobRecord, status: job.JobStatus) -> None:
@@ -241,6 +243,13 @@ def _event(record: store.JobRecord, action: actions.Announce, now: datetime.date
         "lastTimestamp": moment,
         "count": 1,
     }
+
+
+def _count_end(status: trial.TrialStatus) -> None:
+    metrics.FINISHED.labels(status.phase, metrics.reasons(status.reason)).inc()
+    if status.start_time and status.completion_time:
+        lasted = (status.completion_time - status.start_time).total_seconds()
+        metrics.TRIAL_SECONDS.labels(status.phase).observe(max(0.0, lasted))
 
 
 def _say(what: str, record: store.JobRecord, trial: str, why: str) -> None:

@@ -23,6 +23,7 @@ from tuning_operator.kube import (
     executor,
     gate,
     health,
+    metrics,
     reconciler,
     render,
     sidecars,
@@ -85,12 +86,16 @@ async def serve(api: client.Api, options: Options, stop: asyncio.Event) -> None:
         stack.push_async_callback(office.release)
         sweeper = sweeping.Sweeper(api, known, queue, options.namespaces)
         endpoints = health.Health(queue, sweeper.complete.is_set, office.won.is_set)
+        inventory = metrics.Inventory(known, office.won.is_set, queue.__len__)
+        metrics.REGISTRY.register(inventory)
+        stack.callback(metrics.REGISTRY.unregister, inventory)
         await _listen(endpoints, options.port, stack)
         crew = Crew(api.behind(office.gate), known, queue, options, render.SidecarMode(await _mode(options, api)))
         tasks = await _watch(watching.registry(api, known, queue), options, stop)
         tasks.append(asyncio.create_task(office.run(), name="election"))
         tasks.append(asyncio.create_task(_serve_terms(office, crew), name="crew"))
         tasks.append(asyncio.create_task(sweeper.run(), name="sweeper"))
+        tasks.append(asyncio.create_task(metrics.watch_lag(), name="lag"))
         stack.push_async_callback(_cancel, *tasks)
         log.info("operator started", extra={"sidecar_mode": crew.mode, "in_cluster": api.in_cluster})
         async with _announcing(sweeper.complete, options.ready_file):
@@ -143,7 +148,9 @@ def _office(api: client.Api, options: Options) -> election.Elector | election.Al
 async def _serve_terms(office: election.Elector | election.Alone, crew: Crew) -> None:
     """Lets the crew work whenever, and only while, this operator leads."""
     while True:
+        metrics.LEADER.set(0)
         await office.won.wait()
+        metrics.LEADER.set(1)
         work = asyncio.create_task(crew.work())
         over = asyncio.create_task(office.lost.wait())
         try:
@@ -222,6 +229,7 @@ def _now() -> datetime.datetime:
 
 
 def _failed(key: store.Key, error: Exception) -> None:
+    metrics.RECONCILE_ERRORS.labels(getattr(error, "reason", None) or type(error).__name__).inc()
     if isinstance(error, gate.NotLeading):
         log.info("left to the next term", extra={"job": key, "why": str(error)})
     elif isinstance(error, (client.ApiError, OSError, TimeoutError)):

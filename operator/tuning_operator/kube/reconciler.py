@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 
 from tuning_operator.api import errors, job, trial
-from tuning_operator.kube import client, executor, observing, store, workqueue
+from tuning_operator.kube import client, executor, metrics, observing, store, workqueue
 from tuning_operator.search import worker
 from tuning_operator.stopping import curve
 from tuning_operator.tuner import actions, admission, observed, parameters, plan, proposing, report, results, state
@@ -109,7 +109,8 @@ class Reconciler:
             memory.obstacle, memory.retry_at = None, None
         snapshot = self._snapshot(record, memory, memory.spec, now)
         self._attend(record, snapshot)
-        todo = plan.plan(snapshot)
+        with metrics.PLAN_SECONDS.time():
+            todo = plan.plan(snapshot)
         changed = False
         for action in todo.actions:
             changed |= await self._act(record, memory, snapshot, action)
@@ -298,7 +299,8 @@ class Reconciler:
         requests = proposing.requests(snapshot.job, snapshot.trials, action.wanted)
 
         async def find() -> None:
-            answers = await self._worker.run(proposing.propose, requests)
+            with metrics.SUGGEST_SECONDS.labels(snapshot.job.spec.search.algorithm).time():
+                answers = await self._worker.run(proposing.propose, requests)
             memory.proposals = proposing.proposals(action.wanted, answers)
             if len(answers) < len(action.wanted):
                 memory.exhausted_at = action.wanted[len(answers)][0]

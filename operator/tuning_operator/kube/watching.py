@@ -18,7 +18,7 @@ import aiohttp
 import kopf
 
 from tuning_operator.api import job
-from tuning_operator.kube import client, names, store, workqueue
+from tuning_operator.kube import client, metrics, names, store, workqueue
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +74,21 @@ async def insist(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerT
     """Asks again until there is something: an API server that starts answers 404 for kinds that it does not serve yet,
     and kopf would take that for the end.
     """
-    while (response := await handler(request)).status == HTTPStatus.NOT_FOUND:
+    while (response := await _counted(request, handler)).status == HTTPStatus.NOT_FOUND:
         log.warning("not served", extra={"path": request.url.path})
         response.release()
         await asyncio.sleep(NOT_SERVED_SECONDS)
+    return response
+
+
+async def _counted(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    verb, resource = metrics.call(request.method, request.url.path, request.url.query)
+    code = "none"
+    try:
+        response = await handler(request)
+        code = str(response.status)
+    finally:
+        metrics.REQUESTS.labels(verb, resource, code).inc()
     return response
 
 

@@ -12,6 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from tuning_operator.kube import metrics
+
 Key = TypeVar("Key")
 
 FIRST_RETRY_SECONDS = 0.1
@@ -23,7 +25,7 @@ class WorkQueue(Generic[Key]):
 
     def __init__(self) -> None:
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
-        self._queued: set[Key] = set()
+        self._queued: dict[Key, float] = {}
         self._active: dict[Key, float] = {}
         self._again: set[Key] = set()
         self._alarms: dict[Key, asyncio.TimerHandle] = {}
@@ -44,7 +46,7 @@ class WorkQueue(Generic[Key]):
         if key in self._active:
             self._again.add(key)
         elif key not in self._queued:
-            self._queued.add(key)
+            self._queued[key] = time.monotonic()
             self._ready.put_nowait(key)
 
     def add_at(self, key: Key, moment: datetime.datetime, now: datetime.datetime) -> None:
@@ -62,8 +64,8 @@ class WorkQueue(Generic[Key]):
         """Handles keys until cancelled. `failed` is told about each error; the key is tried again later."""
         while True:
             key = await self._ready.get()
-            self._queued.discard(key)
-            self._active[key] = time.monotonic()
+            began = self._active[key] = time.monotonic()
+            metrics.QUEUE_SECONDS.observe(began - self._queued.pop(key))
             try:
                 await handle(key)
                 self._failures.pop(key, None)
@@ -72,6 +74,7 @@ class WorkQueue(Generic[Key]):
                 self._retry(key)
             finally:
                 self.progress += 1
+                metrics.RECONCILE_SECONDS.observe(time.monotonic() - began)
                 self._active.pop(key, None)
                 if key in self._again:
                     self._again.discard(key)
