@@ -3,6 +3,10 @@
 {{- else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 63 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
+{{- define "tuning-operator.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default (include "tuning-operator.fullname" .) }}
+{{- end }}
+
 {{- define "tuning-operator.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -17,11 +21,41 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
+{{/* The metadata of an object. Argument: a dict of root and name, and where they differ namespace ("" for none), labels, annotations. */}}
+{{- define "tuning-operator.metadata" -}}
+{{- $labels := mustMergeOverwrite (include "tuning-operator.labels" .root | fromYaml) (.labels | default dict) }}
+{{- $annotations := mustMergeOverwrite (dict) .root.Values.extraAnnotations (.annotations | default dict) -}}
+name: {{ .name }}
+{{- with (hasKey . "namespace" | ternary .namespace .root.Release.Namespace) }}
+namespace: {{ . }}
+{{- end }}
+labels: {{- toYaml $labels | nindent 2 }}
+{{- with $annotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* The reference of an image. Argument: a list of the values (repository, tag, digest) and the default tag. */}}
 {{- define "tuning-operator.image" -}}
 {{- $image := index . 0 }}
 {{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}
 {{- else }}{{ $image.repository }}:{{ $image.tag | default (index . 1) }}{{ end }}
+{{- end }}
+
+{{/* What Pod Security `restricted` asks of a Pod. */}}
+{{- define "tuning-operator.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* And of a container. */}}
+{{- define "tuning-operator.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
 {{- end }}
 
 {{/* Take the CEL rules out of a schema, in place: API servers older than 1.25 do not know them. */}}

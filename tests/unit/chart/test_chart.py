@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from tuning_operator.kube import main
+from tuning_operator.kube import render as rendering
 
 ROOT = pathlib.Path(__file__).parents[3]
 CHART = ROOT / "charts" / "tuning-operator"
@@ -88,31 +91,136 @@ def test_crds_can_be_left_to_somebody_else(path: str) -> None:
     assert not of_kind(render(path, "crds.enabled=false"), "CustomResourceDefinition")
 
 
-@pytest.mark.parametrize("version", ["1.29", "1.37"])
-@pytest.mark.parametrize(
-    "settings",
-    [
-        pytest.param((), id="defaults"),
-        pytest.param(
-            (
-                "namespaces={team-a,team-b}",
-                "imagePullSecrets[0].name=registry",
-                "nodeSelector.pool=system",
-                "tolerations[0].operator=Exists",
-                "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key=a",
-                "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator=Exists",
-                "extraLabels.team=platform",
-                "replicas=2",
-            ),
-            id="everything-set",
-        ),
-    ],
-)
-def test_every_object_is_valid(path: str, settings: tuple[str, ...], version: str) -> None:
-    manifests = render(path, "crds.enabled=false", *settings)
-    assert {"ServiceAccount", "Deployment"} < {manifest["kind"] for manifest in manifests}
+AFFINITY = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "Exists"}]}]
+        }
+    }
+}
+MONITORING = {
+    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "podMonitor": {"enabled": True},
+    "prometheusRule": {"enabled": True},
+    "dashboards": {"enabled": True, "annotations": {"grafana_folder": "Tuning"}},
+}
+COMBINATIONS: dict[str, Manifest] = {
+    "defaults": {},
+    "one replica": {"replicas": 1},
+    "none": {"replicas": 0},
+    "placed": {
+        "nodeSelector": {"pool": "system"},
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": AFFINITY,
+        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
+        "priorityClassName": "system-cluster-critical",
+        "imagePullSecrets": [{"name": "registry"}],
+    },
+    "labelled": {
+        "extraLabels": {"team": "platform"},
+        "extraAnnotations": {"owner": "us"},
+        "podLabels": {"a": "b"},
+        "podAnnotations": {"c": "d"},
+        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy"}],
+        "serviceAccount": {"name": "mine", "annotations": {"e": "f"}},
+    },
+    "closed": {
+        "networkPolicy": {
+            "enabled": True,
+            "metricsFrom": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}],
+            "apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [6443]},
+        }
+    },
+    "closed, some namespaces": {"networkPolicy": {"enabled": True}, "namespaces": ["team-a", "team-b"]},
+    "an account of somebody else's": {"serviceAccount": {"create": False, "name": "theirs"}},
+    "watched": {"monitoring": MONITORING},
+}
+FOREIGN = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+"""Kinds whose schemas are not Kubernetes' own."""
+VERSIONS = [f"1.{minor}" for minor in range(29, 38)]
+
+
+def rendered(path: str, values: Manifest, server: str = "1.36.0") -> list[Manifest]:
+    flags = [f"--set-json={name}={json.dumps(value)}" for name, value in values.items()]
+    done = helm(path, "template", "tuning", str(CHART), "--namespace=tuning-system", f"--kube-version={server}", *flags)
+    assert not done.returncode, done.stderr
+    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+
+
+@pytest.mark.parametrize("values", COMBINATIONS.values(), ids=COMBINATIONS)
+def test_every_object_is_valid_for_every_server(path: str, values: Manifest) -> None:
+    manifests = rendered(path, {"crds": {"enabled": False}, **values})
+    assert "Deployment" in {manifest["kind"] for manifest in manifests}
+    names = [(manifest["kind"], *map(manifest["metadata"].get, ("namespace", "name"))) for manifest in manifests]
+    assert len(names) == len(set(names))
     for manifest in manifests:
-        kubernetes_validate.validate(manifest, version, strict=True)
+        if manifest["kind"] not in FOREIGN:
+            for version in VERSIONS:
+                kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_labels_and_annotations_reach_every_object(path: str) -> None:
+    manifests = rendered(path, {**COMBINATIONS["labelled"], "monitoring": MONITORING})
+    for manifest in manifests:
+        assert manifest["metadata"]["labels"]["team"] == "platform", manifest["kind"]
+        if manifest["kind"] != "CustomResourceDefinition":
+            assert manifest["metadata"]["annotations"]["owner"] == "us", manifest["kind"]
+    (deployment,) = of_kind(manifests, "Deployment")
+    metadata = deployment["spec"]["template"]["metadata"]
+    assert {"team", "a"} < set(metadata["labels"])
+    assert metadata["annotations"] == {"owner": "us", "c": "d"}
+
+
+def test_the_service_and_the_budget_select_the_operator_and_not_the_test(path: str) -> None:
+    manifests = rendered(path, {})
+    (deployment,) = of_kind(manifests, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    (service,) = of_kind(manifests, "Service")
+    (budget,) = of_kind(manifests, "PodDisruptionBudget")
+    (test,) = of_kind(manifests, "Pod")
+    for selector in (service["spec"]["selector"], budget["spec"]["selector"]["matchLabels"]):
+        assert selector.items() <= labels.items()
+        assert not selector.items() <= test["metadata"]["labels"].items()
+    assert not of_kind(rendered(path, {"replicas": 1}), "PodDisruptionBudget")
+
+
+def test_a_budget_that_blocks_every_drain_is_refused(path: str) -> None:
+    done = helm(path, "template", str(CHART), "--set=replicas=2,podDisruptionBudget.minAvailable=2")
+    assert done.returncode
+    assert "no node drained" in done.stderr
+
+
+def test_the_network_policy_lets_out_what_is_used_and_nothing_else(path: str) -> None:
+    (policy,) = of_kind(rendered(path, COMBINATIONS["closed"]), "NetworkPolicy")
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    ports = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+    assert ports == {53, 6443, rendering.PORT}
+    (into,) = policy["spec"]["ingress"]
+    assert into["from"] == [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+    assert [port["port"] for port in into["ports"]] == [8080]
+
+
+def test_the_readme_is_of_these_values() -> None:
+    done = subprocess.run([sys.executable, ROOT / "charts" / "readme.py", "--check"], check=False)
+    assert not done.returncode, "run: python charts/readme.py"
+
+
+def described(values: Manifest, schema: Manifest, prefix: str = "") -> Iterable[str]:
+    """Values that the schema does not know, or knows without saying of which type."""
+    for name, value in values.items():
+        known = schema.get("properties", {}).get(name)
+        if known is None:
+            if "properties" in schema:
+                yield f"{prefix}{name}"
+        elif isinstance(value, dict):
+            yield from described(value, known, f"{prefix}{name}.")
+
+
+def test_the_schema_knows_every_value() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert list(described(values, schema)) == []
+    assert set(schema["properties"]) == {*values, "global"}
 
 
 def test_named_namespaces_get_rights_and_the_cluster_none(path: str) -> None:
@@ -189,6 +297,11 @@ def test_the_operator_runs_under_pod_security_restricted(path: str) -> None:
         pytest.param("image.digest=latest", "/image/digest", id="no-digest"),
         pytest.param("logFormat=xml", "/logFormat", id="unknown-log-format"),
         pytest.param("replicas=-1", "/replicas", id="negative-replicas"),
+        pytest.param("networkPolicy.apiServer.cidrs={somewhere}", "/networkPolicy/apiServer/cidrs/0", id="no-network"),
+        pytest.param("monitoring.podMonitor.interval=often", "/monitoring/podMonitor/interval", id="no-duration"),
+        pytest.param("resources.limit.memory=1Gi", "limit", id="misspelt-resources"),
+        pytest.param("serviceAccount.name=Mine", "/serviceAccount/name", id="no-account-name"),
+        pytest.param("image.repository=a@sha256:b", "/image/repository", id="digest-in-repository"),
     ],
 )
 def test_wrong_values_are_refused_by_name(path: str, setting: str, word: str) -> None:
