@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest --junitxml=build/reports/$(1).xml
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test unit integration e2e lint crds benchmarks clean
+.PHONY: help venv demo test unit integration e2e lint crds dashboards benchmarks clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -38,6 +38,10 @@ lint: .venv/dev.stamp ## format, style, types and layers
 
 crds: .venv/dev.stamp ## write crds/ and the chart's copy from the API models
 	$(BIN)/python -m tuning_operator.api.crds
+
+dashboards: .venv/dev.stamp ## write the chart's dashboards, alerts and README
+	$(BIN)/python -m charts.monitoring
+	$(BIN)/python charts/readme.py
 
 benchmarks: .venv/dev.stamp ## run all benchmarks; the last line of each is its result as JSON
 	for name in $$(ls benchmarks | sed -nE 's/^([a-z]+)(\.py)?$$/\1/p' | sort -u); do \

@@ -15,7 +15,7 @@ from tuning_operator.tuner import admission
 ROOT = pathlib.Path(__file__).parents[2]
 MODULES = [
     path
-    for folder in ("operator", "trial_image/tuning_trial", "benchmarks")
+    for folder in ("operator", "trial_image/tuning_trial", "benchmarks", "charts")
     for path in sorted((ROOT / folder).rglob("*.py"))
     if "build" not in path.parts
 ]
