@@ -42,3 +42,26 @@ async def test_a_job_with_two_objectives_ends_with_a_front(
     )
     assert status["best"] in status["paretoFront"]
     assert status["hypervolume"] > 0
+
+
+async def test_the_best_trial_meets_the_outcome_constraints(
+    operator: process.Operator, cluster: client.Client, namespace: str, kubelet: Kubelet
+) -> None:
+    kubelet.script = tradeoff
+    job = builders.job(
+        parameters=[builders.real("x", 0.1, 0.9, step=0.1)],
+        outcomeConstraints=["latency <= 20", "duration < 600"],
+        algorithm="grid",
+        trials=9,
+        parallel=3,
+        placement=kubelet.placement,
+    )
+    operator.start()
+    await cluster.create(job, namespace)
+    status = (await cluster.until("TuningJob", namespace, "job", complete, 120))["status"]
+    trials = await cluster.list("TuningTrial", namespace)
+    assert status["best"]["parameters"] == {"x": 0.4}
+    infeasible = [trial for trial in trials if trial["status"].get("reason") == "Infeasible"]
+    assert {trial["spec"]["parameters"]["x"] for trial in infeasible} == {0.5, 0.6, 0.7, 0.8, 0.9}
+    assert all(trial["status"]["message"].startswith("latency <= 20 is missed by ") for trial in infeasible)
+    assert all(trial["status"]["measured"]["duration"] >= 0 for trial in trials)

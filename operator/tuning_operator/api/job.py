@@ -37,6 +37,14 @@ class From(enum.StrEnum):
     WORST = "worst"
 
 
+class Measure(enum.StrEnum):
+    """What the product itself measures of each trial; names that may be used like metrics."""
+
+    DURATION = "duration"
+    COST = "cost"
+    PEAK_MEMORY = "peakMemory"
+
+
 class ParameterType(enum.StrEnum):
     """The kinds of parameter."""
 
@@ -77,7 +85,7 @@ class Objective(base.Model):
     """A metric to optimise."""
 
     metric: Annotated[str, pydantic.Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_./-]*$")]
-    """Name of the metric, as the trial reports it."""
+    """Name of the metric, as the trial reports it; or one that is measured for every trial: duration (seconds that its container ran), cost (that times the profile's cost) or peakMemory (bytes)."""
     goal: Goal
     """maximize or minimize."""
     target: float | None = None
@@ -188,6 +196,8 @@ class Profile(base.Model):
     """Name of the profile; trials find it in TUNING_PROFILE."""
     resources: Resources
     """Requests and limits of the trial's container."""
+    cost: Annotated[float, pydantic.Field(ge=0)] = 1.0
+    """What a second in this profile costs, relative to the others; the measure cost of a trial is its duration times this."""
     node_selector: dict[str, str] = {}
     """Labels that a node must have."""
     tolerations: list[Toleration] = []
@@ -253,6 +263,10 @@ class JobSpec(base.Model):
         list[Annotated[str, pydantic.Field(min_length=1, max_length=1024)]], pydantic.Field(max_length=64)
     ] = []
     """Conditions that every configuration meets, such as "batch_size * seq_len <= 65536"."""
+    outcome_constraints: Annotated[
+        list[Annotated[str, pydantic.Field(min_length=1, max_length=1024)]], pydantic.Field(max_length=16)
+    ] = []
+    """Conditions on what a trial comes to, such as "latency_ms <= 20" or "duration < 600", over metrics that it reports and the measures duration, cost and peakMemory. A metric that is an objective counts with its objective value, another one with its last value. Names with other characters than letters, digits and _ stand in backticks. A trial that breaks one has succeeded, and is never the best."""
     search: Search = Search()
     """How configurations are chosen."""
     early_stopping: EarlyStopping | None = None

@@ -142,6 +142,15 @@ class Rung(base.Model):
     """The bracket that the trial competes in."""
 
 
+class ConstraintOutcome(base.Model):
+    """How a trial stands to an outcome constraint."""
+
+    constraint: str
+    """The constraint, as the job has it."""
+    violation: float
+    """By how much it is broken, in its own unit; 0 or less where it is met."""
+
+
 class TrialStatus(base.Model):
     """What became of the trial so far."""
 
@@ -161,6 +170,10 @@ class TrialStatus(base.Model):
     """The objective values, by metric. Those of a stopped trial are the values when it was stopped."""
     rungs: Annotated[list[Rung], pydantic.Field(max_length=64)] = []
     """The rungs of the stopping rule that it has come to; if it was stopped at one, that is the last."""
+    measured: dict[str, float] = {}
+    """What the trial took: duration in seconds, cost, and where it is known peakMemory in bytes."""
+    constraints: Annotated[list[ConstraintOutcome], pydantic.Field(max_length=16)] = []
+    """How the trial stands to each outcome constraint of the job."""
     waiting_since: datetime.datetime | None = None
     """Since when it waits for what `reason` says."""
     start_time: datetime.datetime | None = None

@@ -66,7 +66,8 @@ def ending(item: state.Trial, now: datetime.datetime) -> str:
     lasted = f" in {duration(time)}" if time is not None else ""
     match status.phase:
         case trial.TrialPhase.SUCCEEDED:
-            return f"trial {item.number} succeeded: {objectives(status.values)} ({configuration}){lasted}"
+            infeasible = f", infeasible: {clean(status.message)}" if status.reason else ""
+            return f"trial {item.number} succeeded: {objectives(status.values)} ({configuration}){lasted}{infeasible}"
         case phase:
             why = clean(": ".join(filter(None, (status.reason, status.message))))
             return f"trial {item.number} {phase.lower()}: {why} ({configuration}){lasted}"

@@ -15,7 +15,7 @@ from typing import Any
 
 from tuning_operator.api import job, template, trial
 from tuning_operator.kube import names, pods
-from tuning_operator.tuner import environment, state
+from tuning_operator.tuner import environment, outcomes, state
 
 METRICS_VOLUME = "tuning-metrics"
 METRICS_FOLDER = "/tuning-metrics"
@@ -106,6 +106,9 @@ def _owner(kind: str, name: str, uid: str) -> dict[str, Any]:
 def _equip(container: dict[str, Any], owner: state.Job, item: state.Trial, attempt: int) -> None:
     """Gives the trial's container its parameters and the folder for its metrics."""
     given = environment.of_trial(owner, item, attempt, f"{METRICS_FOLDER}/{owner.spec.metrics.path}")
+    if outcomes.wants(owner.spec, job.Measure.PEAK_MEMORY):
+        # Nobody outside the container sees its memory; the reporter inside does.
+        given["TUNING_MEASURE"] = job.Measure.PEAK_MEMORY
     container["env"] = [
         *({"name": name, "value": value} for name, value in given.items()),
         *(container.get("env") or []),
@@ -142,7 +145,7 @@ def _sidecar(
         "TUNING_METRICS_FILE": f"{METRICS_FOLDER}/{metrics.path}",
         "TUNING_METRICS_FORMAT": metrics.format,
         **({"TUNING_METRICS_PATTERN": metrics.pattern} if metrics.pattern else {}),
-        "TUNING_OBJECTIVES": ",".join(objective.metric for objective in owner.spec.objectives),
+        "TUNING_OBJECTIVES": ",".join(outcomes.reported(owner.spec)),
         "TUNING_SIDECAR_PORT": str(PORT),
         "TUNING_SIDECAR_TOKEN": item.uid,
         "TUNING_MESSAGE_BYTES": str(message_bytes),

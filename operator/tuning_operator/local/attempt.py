@@ -21,7 +21,7 @@ from typing import Any
 from tuning_operator.api import job, trial
 from tuning_operator.local import command, folder, verdict, warden
 from tuning_operator.stopping import curve
-from tuning_operator.tuner import observed, state
+from tuning_operator.tuner import observed, outcomes, state
 from tuning_trial import collector
 
 WARDEN = (sys.executable, "-I", "-S", str(Path(__file__).with_name("warden.py")))
@@ -43,7 +43,7 @@ class Attempt:
             str(metrics_file(place, spec)),
             spec.metrics.format,
             spec.metrics.pattern,
-            [objective.metric for objective in spec.objectives],
+            outcomes.reported(spec),
             root=str(place / "metrics"),
         )
         self._curves = observed.Curves(observed.metrics(spec))
@@ -57,6 +57,7 @@ class Attempt:
         self._ended: datetime.datetime | None = None
         self._gone_by: datetime.datetime | None = None
         self._exit_code: int | None = None
+        self._peak_memory: int | None = None
         self._verdict: verdict.Verdict | None = None
 
     def observe(self) -> state.Attempt:
@@ -74,6 +75,7 @@ class Attempt:
             gone_by=self._gone_by,
             draining=self._ended is not None and self._verdict is None,
             summary=self._collector.summary(),
+            peak_memory=self._peak_memory,
         )
 
     def curves(self) -> Mapping[str, curve.Curve]:
@@ -185,6 +187,7 @@ class Attempt:
             more = self._collector.poll(POLL_BYTES)
             await asyncio.sleep(0)
         self._exit_code = verdict.exit_code(record)
+        self._peak_memory = record.get("memory")
         self._end(verdict.judge(record, folder.tail(self._place)))
 
     def _end(self, found: verdict.Verdict) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tuning_operator.api import job
 from tuning_operator.local import attempt, folder
 from tuning_operator.stopping import curve
-from tuning_operator.tuner import state
+from tuning_operator.tuner import outcomes, state
 from tuning_trial import collector
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -44,7 +44,7 @@ def curves(place: Path, spec: job.JobSpec) -> Mapping[str, curve.Curve]:
         str(attempt.metrics_file(place, spec)),
         spec.metrics.format,
         spec.metrics.pattern,
-        [objective.metric for objective in spec.objectives],
+        outcomes.reported(spec),
         root=str(place / "metrics"),
     )
     recorders: dict[str, curve.Recorder] = {}

@@ -20,7 +20,7 @@ def top(snapshot: state.Snapshot) -> list[standing.Candidate]:
 
 
 def _candidates(snapshot: state.Snapshot) -> list[standing.Candidate]:
-    return standing.candidates(snapshot.job.spec.objectives, snapshot.trials)
+    return standing.candidates(snapshot.job.spec, snapshot.trials)
 
 
 def reason(status: job.JobStatus) -> str:

@@ -6,7 +6,7 @@ and it is the last one to go. It works like this::
 
     stdin    one line of JSON (see `Order`), then `stop` or `kill`; its end means that the parent is gone
     stdout   {"pid": …, "started": …} when the trial runs, and what `record` then holds when it has ended
-    record   {"started": …, "ended": …, "code": …, "signal": …, "error": …, "stopped": …}; missing when the trial was cut off
+    record   {"started": …, "ended": …, "code": …, "signal": …, "error": …, "stopped": …, "memory": …}; missing when the trial was cut off
 
 It is started once an attempt, by path and in isolated mode, and therefore imports next to nothing. Off Linux there
 are no subreapers; there it ends the trial's process group.
@@ -17,6 +17,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -63,6 +64,8 @@ class Record(TypedDict):
     error: str
     stopped: bool
     """Whether it was told to stop before it ended."""
+    memory: int
+    """The most memory that one of its processes had at a time, in bytes."""
 
 
 class Warden:
@@ -151,6 +154,7 @@ class Warden:
             "signal": -code if code is not None and code < 0 else None,
             "error": error,
             "stopped": self._stopped,
+            "memory": peak_memory(),
         }
         # Renamed, so that whoever finds it finds all of it.
         draft = self._order["record"] + ".new"
@@ -206,6 +210,12 @@ def children(parent: int) -> list[int]:
             if int(stat[stat.rindex(b")") + 2 :].split()[1]) == parent:
                 found.append(int(name))
     return found
+
+
+def peak_memory() -> int:
+    """The largest resident size, in bytes, of any process that has ended below this one."""
+    size = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return size * 1024 if sys.platform == "linux" else size
 
 
 def send(kill: Callable[[int, int], None], target: int, number: int) -> None:

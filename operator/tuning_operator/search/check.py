@@ -28,7 +28,7 @@ STOPPING = {
 
 def check(spec: job.JobSpec) -> list[Problem]:
     """Every reason why the search that a manifest describes cannot run, in the order of the manifest."""
-    problems = [*_conditions(spec), *_constraints(spec), *_algorithm(spec)]
+    problems = [*_conditions(spec), *_constraints(spec), *_outcome_constraints(spec), *_algorithm(spec)]
     unknown = list(_start_names(spec))
     if problems or unknown:
         return problems + unknown
@@ -157,6 +157,22 @@ def _constraints(spec: job.JobSpec) -> Iterator[Problem]:
             continue
         for name in sorted(expression.names - set(names)):
             yield Problem(field, f"{name} is not a parameter", _instead(name, names))
+
+
+def _outcome_constraints(spec: job.JobSpec) -> Iterator[Problem]:
+    parameters = {parameter.name for parameter in spec.parameters}
+    for index, text in enumerate(spec.outcome_constraints):
+        field = f"spec.outcomeConstraints[{index}]"
+        try:
+            names = expressions.parse(text).names
+        except expressions.ExpressionError as error:
+            yield Problem(field, f"{text[:80]!r} {error}" if str(error).startswith(("is ", "does ")) else str(error))
+            continue
+        if not names:
+            yield Problem(field, "names no metric", "compare a metric with something, such as latency_ms <= 20")
+        for name in sorted(names & parameters):
+            mend = "write conditions on parameters under constraints, or report a metric of another name"
+            yield Problem(field, f"{name} is a parameter, known before the trial runs", mend)
 
 
 def _satisfiable(spec: job.JobSpec, space: Space) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import math
 import operator
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -95,7 +96,7 @@ def parse(text: str) -> Expression:
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"is {len(text)} characters long; at most {MAX_LENGTH} are allowed")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        tree = ast.parse(_QUOTED.sub(_hidden, text.strip()), mode="eval").body
         too_deep = _depth(tree) > MAX_DEPTH
     except (RecursionError, MemoryError):
         too_deep = True
@@ -215,8 +216,8 @@ def _value(node: ast.expr, names: set[str]) -> Callable[[Values], Any]:
         case ast.Constant(value=int() | float() | str() as constant):
             return lambda values: constant
         case ast.Name(id=name):
-            names.add(name)
-            return operator.itemgetter(name)
+            names.add(_shown(name))
+            return operator.itemgetter(_shown(name))
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as op, operand=operand):
             sign = -1 if isinstance(op, ast.USub) else 1
             inner = _value(operand, names)
@@ -269,10 +270,24 @@ def _power(base: float, exponent: float) -> Any:
     return base**exponent
 
 
+def _hidden(quoted: re.Match[str]) -> str:
+    """A name in backticks as one that Python can parse."""
+    return _MARK + quoted[1].encode().hex()
+
+
+def _shown(name: str) -> str:
+    """The name that was in backticks; any other one as it is."""
+    return bytes.fromhex(name.removeprefix(_MARK)).decode("utf-8", "replace") if _MARKED.fullmatch(name) else name
+
+
 def _quote(node: ast.expr) -> str:
-    text = ast.unparse(node)
+    text = _MARKED.sub(lambda found: f"`{_shown(found[0])}`", ast.unparse(node))
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
+
+_MARK = "quoted_name_"
+_QUOTED, _MARKED = re.compile(r"`([A-Za-z_][A-Za-z0-9_./-]*)`"), re.compile(rf"\b{_MARK}(?:[0-9a-f]{{2}})+\b")
+"""A metric's name, such as val/latency, stands in backticks where it is more than letters, digits and _."""
 
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,

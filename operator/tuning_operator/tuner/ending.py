@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
 
 from tuning_operator.api import base, job, trial
-from tuning_operator.tuner import results, state
+from tuning_operator.tuner import results, standing, state
+
+NONE_FEASIBLE = (
+    "no trial meets outcomeConstraints, so there is no best one; relax them, or widen the parameters' ranges"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,13 +65,10 @@ def _target(snapshot: state.Snapshot) -> Ending | None:
     objectives = snapshot.job.spec.objectives
     if all(objective.target is None for objective in objectives):
         return None
-    for item in snapshot.trials:
-        values = item.status.values
-        if any(objective.metric not in values for objective in objectives):
-            continue
-        if all(results.reaches(o, values[o.metric]) for o in objectives if o.target is not None):
-            reached = ", ".join(f"{o.metric}={values[o.metric]:g}" for o in objectives)
-            return Ending(job.JobPhase.COMPLETE, "TargetReached", f"{item.name} reached the target with {reached}")
+    for one in standing.candidates(snapshot.job.spec, snapshot.trials):
+        if all(results.reaches(o, one.values[o.metric]) for o in objectives if o.target is not None):
+            reached = ", ".join(f"{o.metric}={one.values[o.metric]:g}" for o in objectives)
+            return Ending(job.JobPhase.COMPLETE, "TargetReached", f"{one.trial.name} reached the target with {reached}")
     return None
 
 
@@ -76,7 +76,7 @@ def _duration(snapshot: state.Snapshot) -> Ending | None:
     limit = snapshot.job.spec.limits.max_duration
     if limit is None or active(snapshot.job, snapshot.now) < base.parse_duration(limit):
         return None
-    return _complete(snapshot.trials, "MaxDurationReached", f"limits.maxDuration ({limit}) has passed")
+    return _complete(snapshot, "MaxDurationReached", f"limits.maxDuration ({limit}) has passed")
 
 
 def _used_up(snapshot: state.Snapshot) -> Ending | None:
@@ -84,17 +84,18 @@ def _used_up(snapshot: state.Snapshot) -> Ending | None:
         return None
     limit = snapshot.job.spec.limits.max_trials
     if limit is not None and snapshot.made >= limit:
-        return _complete(snapshot.trials, "MaxTrialsReached", f"all {len(snapshot.trials)} trials are finished")
+        return _complete(snapshot, "MaxTrialsReached", f"all {len(snapshot.trials)} trials are finished")
     if snapshot.exhausted_at is not None and snapshot.made >= snapshot.exhausted_at:
         message = f"all {len(snapshot.trials)} configurations of the search space have been tried"
-        return _complete(snapshot.trials, "SearchSpaceExhausted", message)
+        return _complete(snapshot, "SearchSpaceExhausted", message)
     return None
 
 
-def _complete(trials: Sequence[state.Trial], reason: str, message: str) -> Ending:
+def _complete(snapshot: state.Snapshot, reason: str, message: str) -> Ending:
     # A trial that was stopped early has a value, too, if not its last one.
-    if any(item.status.phase is trial.TrialPhase.SUCCEEDED or item.status.values for item in trials):
-        return Ending(job.JobPhase.COMPLETE, reason, message)
-    failed = [item for item in trials if item.status.phase is trial.TrialPhase.FAILED]
+    if any(item.status.phase is trial.TrialPhase.SUCCEEDED or item.status.values for item in snapshot.trials):
+        none = "" if standing.candidates(snapshot.job.spec, snapshot.trials) else f"; {NONE_FEASIBLE}"
+        return Ending(job.JobPhase.COMPLETE, reason, message + none)
+    failed = [item for item in snapshot.trials if item.status.phase is trial.TrialPhase.FAILED]
     why = f"; the last one: {failed[-1].status.reason}: {failed[-1].status.message}" if failed else ""
     return Ending(job.JobPhase.FAILED, "NoSuccessfulTrial", f"{message} and none has succeeded{why}")

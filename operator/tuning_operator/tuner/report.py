@@ -12,6 +12,8 @@ from tuning_operator.tuner import ending, standing, state
 
 FIXED = ("objectives", "parameters", "constraints", "search")
 """What may not change once the job has begun: results found before would not answer the new question."""
+FIXED_IF_SET = ("outcome_constraints",)
+"""The same, of fields that came later: where they are not set the fingerprint is as it was before they came."""
 
 WAITING = "WaitingForResources"
 
@@ -26,21 +28,25 @@ def digest(spec: job.JobSpec) -> str:
 
     Defaults are left out: an operator that knows one more field must not find every running job changed.
     """
-    wire = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=set(FIXED))
+    wire = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, include={*FIXED, *FIXED_IF_SET})
     return " ".join(
         f"{part}={hashlib.sha256(json.dumps(wire.get(part), sort_keys=True).encode()).hexdigest()[:12]}"
-        for part in FIXED
+        for part in dict.fromkeys([*FIXED, *wire])
     )
 
 
 def changed(owner: state.Job) -> list[str]:
     """Which of the parts that may not change did change since the job began; all where that cannot be told."""
-    before, now = owner.status.spec_digest.split(), digest(owner.spec).split()
-    if not before:
+    if not owner.status.spec_digest:
         return []
-    if len(before) != len(now):
+    before, now = _parts(owner.status.spec_digest), _parts(digest(owner.spec))
+    if not before.keys() >= set(FIXED):
         return list(FIXED)
-    return [part for part, old, new in zip(FIXED, before, now, strict=True) if old != new]
+    return [part for part in {**now, **before} if before.get(part) != now.get(part)]
+
+
+def _parts(fingerprint: str) -> dict[str, str]:
+    return dict(part.split("=", 1) for part in fingerprint.split() if "=" in part)
 
 
 def status(snapshot: state.Snapshot, over: ending.Ending | None) -> job.JobStatus:
@@ -151,7 +157,7 @@ def _progress(snapshot: state.Snapshot) -> str:
 
 
 def _best(snapshot: state.Snapshot) -> dict[str, object]:
-    found = standing.candidates(snapshot.job.spec.objectives, snapshot.trials)
+    found = standing.candidates(snapshot.job.spec, snapshot.trials)
     winner = standing.best(found)
     if winner is None:
         return {"best": None, "best_value": "", **_front(snapshot, found)}

@@ -24,13 +24,17 @@ class Missing:
     message: str
 
 
-def evaluate(objectives: Sequence[job.Objective], observed: summary.Summary | None) -> dict[str, float] | Missing:
-    """The objective values of a trial whose process ended well, by metric."""
+def evaluate(
+    objectives: Sequence[job.Objective], observed: summary.Summary | None, took: Mapping[str, float] | None = None
+) -> dict[str, float] | Missing:
+    """The objective values of a trial whose process ended well, by metric; `took` are those that are measured for it."""
     if observed is None:
         return Missing("MetricsUnavailable", "the sidecar ended without handing over what it had collected")
     values: dict[str, float] = {}
     for objective in objectives:
-        value = _value(objective, observed)
+        value = _measured(objective.metric, took or {})
+        if value is None:
+            value = _value(objective, observed)
         if isinstance(value, Missing):
             return value
         values[objective.metric] = value
@@ -57,6 +61,32 @@ def _value(objective: job.Objective, observed: summary.Summary) -> float | Missi
     if value is None or not math.isfinite(value):
         return Missing("ObjectiveNotFinite", f"the {objective.from_} value of {objective.metric} is NaN or infinite")
     return float(value)
+
+
+def _measured(metric: str, took: Mapping[str, float]) -> float | Missing | None:
+    """The value of a measure; None for a metric that the trial is to report."""
+    if metric not in set(job.Measure):
+        return None
+    if metric in took:
+        return took[metric]
+    if metric == job.Measure.PEAK_MEMORY:
+        mend = "call tuning_trial.report in the trial, or let it report its peakMemory in bytes"
+        return Missing("NotMeasured", f"{metric} is not known: {mend}")
+    return Missing("NotMeasured", f"{metric} is not known: nobody has told when the trial began and ended")
+
+
+def last(metric: str, observed: summary.Summary | None) -> float | Missing:
+    """The last value of a metric that a trial reported and that is no objective."""
+    if (measure := _measured(metric, {})) is not None:
+        return measure
+    if observed is None:
+        return Missing("MetricsUnavailable", "the sidecar ended without handing over what it had collected")
+    found = observed.metrics.get(metric)
+    if found is None or (found.count == 0 and found.not_finite == 0):
+        return Missing("ConstraintNotReported", _not_reported(metric, observed))
+    if found.last is None or found.diverged:
+        return Missing("ConstraintNotFinite", f"the last value of {metric} is NaN or infinite")
+    return found.last
 
 
 def _not_reported(metric: str, observed: summary.Summary) -> str:
@@ -180,4 +210,5 @@ def _result(item: state.Trial, objectives: Sequence[job.Objective]) -> suggest.R
         case _:
             outcome = suggest.Outcome.FAILED
     values = tuple(item.status.values[o.metric] for o in objectives if o.metric in item.status.values)
-    return suggest.Result(item.number, item.spec.parameters, outcome, values)
+    violations = tuple(judged.violation for judged in item.status.constraints)
+    return suggest.Result(item.number, item.spec.parameters, outcome, values, violations=violations)

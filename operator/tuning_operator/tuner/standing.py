@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tuning_operator.api import job
 from tuning_operator.search import pareto
-from tuning_operator.tuner import state
+from tuning_operator.tuner import outcomes, state
 
 FRONT_SHOWN, FRONT_BYTES = 50, 128 * 1024
 """How many trials of the front the status shows at most, and how many bytes: it is rewritten with every result, and an
@@ -39,12 +39,12 @@ class Candidate:
         return job.BestTrial(trial=self.trial.name, values=dict(self.values), parameters=self.trial.spec.parameters)
 
 
-def candidates(objectives: Sequence[job.Objective], trials: Iterable[state.Trial]) -> list[Candidate]:
-    """The trials that have a value of every objective, by number."""
+def candidates(spec: job.JobSpec, trials: Iterable[state.Trial]) -> list[Candidate]:
+    """The trials that have a value of every objective and break no outcome constraint, by number."""
     return [
-        Candidate(item, item.status.values, tuple(_cost(o, item.status.values[o.metric]) for o in objectives))
+        Candidate(item, item.status.values, tuple(_cost(o, item.status.values[o.metric]) for o in spec.objectives))
         for item in trials
-        if all(objective.metric in item.status.values for objective in objectives)
+        if all(one.metric in item.status.values for one in spec.objectives) and outcomes.feasible(spec, item.status)
     ]
 
 

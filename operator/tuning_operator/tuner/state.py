@@ -39,6 +39,8 @@ class Attempt:
     draining_since: datetime.datetime | None = None
     """Since when that has been seen; later than `ended` if nobody could look in between."""
     summary: summary.Summary | None = None
+    peak_memory: int | None = None
+    """The most memory that it had at a time, in bytes, where somebody has measured it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

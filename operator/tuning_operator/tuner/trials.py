@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Iterator
 
 from tuning_operator.api import base, trial
-from tuning_operator.tuner import actions, judging, results, state
+from tuning_operator.tuner import actions, judging, outcomes, results, state
 
 HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 """Reasons for which a Pod waits that no waiting will mend."""
@@ -113,11 +113,7 @@ def wake(item: state.Trial, around: Circumstances) -> datetime.datetime | None:
 def _settle(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
     match attempt.phase:
         case trial.AttemptPhase.SUCCEEDED:
-            values = results.evaluate(around.job.spec.objectives, attempt.summary)
-            if isinstance(values, results.Missing):
-                yield _finish(item, trial.TrialPhase.FAILED, values.reason, values.message, attempt, around)
-            else:
-                yield _finish(item, trial.TrialPhase.SUCCEEDED, "", "", attempt, around, values)
+            yield _conclude(item, attempt, around)
         case trial.AttemptPhase.FAILED:
             yield _finish(item, trial.TrialPhase.FAILED, attempt.reason, attempt.message, attempt, around)
         case _:
@@ -304,6 +300,21 @@ def _going(item: state.Trial, attempt: state.Attempt) -> trial.TrialStatus:
     return pending.model_copy(update={"phase": trial.TrialPhase.RUNNING, "start_time": started})
 
 
+def _conclude(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> actions.RecordTrial:
+    """Record the end of a trial whose process ended well: with its values, or as failed because it has none."""
+    spec = around.job.spec
+    took = outcomes.measured(spec, item, attempt)
+    values = results.evaluate(spec.objectives, attempt.summary, took)
+    if isinstance(values, results.Missing):
+        return _finish(item, trial.TrialPhase.FAILED, values.reason, values.message, attempt, around)
+    judged = outcomes.judge(spec.outcome_constraints, values, took, attempt.summary)
+    if isinstance(judged, results.Missing):
+        return _finish(item, trial.TrialPhase.FAILED, judged.reason, judged.message, attempt, around)
+    broken = outcomes.broken(judged)
+    reason = outcomes.INFEASIBLE if broken else ""
+    return _finish(item, trial.TrialPhase.SUCCEEDED, reason, broken, attempt, around, values, judged)
+
+
 def _finish(
     item: state.Trial,
     phase: trial.TrialPhase,
@@ -312,6 +323,7 @@ def _finish(
     attempt: state.Attempt | None,
     around: Circumstances,
     values: dict[str, float] | None = None,
+    judged: list[trial.ConstraintOutcome] | None = None,
 ) -> actions.RecordTrial:
     """Record the trial's end. If its attempt still runs, the next look at the finished trial stops it."""
     ended = attempt.ended if attempt is not None and attempt.ended is not None else around.now
@@ -329,6 +341,8 @@ def _finish(
             "attempts": _attempts(item, attempt) if attempt else item.status.attempts,
             "metrics": results.curves(attempt.summary if attempt else None),
             "values": values or {},
+            "measured": outcomes.measured(around.job.spec, item, attempt) if attempt else {},
+            "constraints": judged or [],
             "start_time": item.status.start_time or (attempt.started if attempt else None),
             "completion_time": ended,
         }

@@ -18,6 +18,7 @@ GOOD: dict[str, Any] = {
             {"name": "degree", "type": "int", "min": 2, "max": 5, "when": {"kernel": ["poly"]}},
         ],
         "constraints": ["layers * degree <= 20"],
+        "outcomeConstraints": ["duration < 600"],
         "search": {
             "algorithm": "bayesian",
             "seed": 7,
@@ -25,7 +26,7 @@ GOOD: dict[str, Any] = {
             "startFrom": [{"C": 1, "kernel": "rbf"}],
         },
         "limits": {"maxTrials": 40, "parallelTrials": 4, "maxFailedTrials": 5, "maxDuration": "2h"},
-        "profiles": [{"name": "cpu", "resources": {"requests": {"cpu": 4, "memory": "8Gi"}}}],
+        "profiles": [{"name": "cpu", "cost": 2, "resources": {"requests": {"cpu": 4, "memory": "8Gi"}}}],
         "metrics": {"source": "file", "path": "out/metrics.txt", "format": "text", "pattern": r"(\w+)=([-+.\w]+)"},
         "trial": {"maxDuration": "30m", "retries": 3, "workers": 1},
         "template": {

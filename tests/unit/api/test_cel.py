@@ -118,6 +118,7 @@ CHANGES_REFUSED = {
     "condition removed": ("spec.parameters.3.when", MISSING, "parameters"),
     "choices": ("spec.parameters.2.values", ["rbf", "poly", "3"], "parameters"),
     "constraint": ("spec.constraints.0", "layers < 3", "constraints"),
+    "outcome constraint": ("spec.outcomeConstraints.0", "duration < 1", "outcomeConstraints"),
     "constraints removed": ("spec.constraints", MISSING, "constraints"),
     "algorithm": ("spec.search.algorithm", "random", "search.algorithm"),
     "seed": ("spec.search.seed", 8, "search.seed"),

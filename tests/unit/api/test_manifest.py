@@ -296,6 +296,7 @@ def test_a_manifest_in_which_every_field_is_used_parses() -> None:
         "profiles": [
             {
                 "name": "cpu",
+                "cost": 2,
                 "resources": {"requests": {"cpu": 4, "memory": "8Gi"}, "limits": {}},
                 "nodeSelector": {},
                 "tolerations": [],

@@ -40,6 +40,18 @@ async def test_job_runs_to_its_end_and_finds_the_best(tmp_path: Path) -> None:
     assert done.job.status.best.values == {"accuracy": max(values)}
 
 
+async def test_time_and_memory_are_measured_and_may_be_constrained(tmp_path: Path) -> None:
+    script = f"{bench.REPORT}; python3 -c 'x = bytes([1]) * 60_000_000'"
+    done = await bench.run(
+        tmp_path, bench.job(script, trials=1, outcomeConstraints=["peakMemory < 60e6", "duration < 600"])
+    )
+    (item,) = done.trials
+    assert (item.status.phase, item.status.reason) == ("Succeeded", "Infeasible")
+    assert item.status.measured["peakMemory"] > 60e6
+    assert 0 < item.status.measured["duration"] == item.status.measured["cost"] < 600
+    assert done.job.status.best is None
+
+
 async def test_running_a_finished_job_again_starts_nothing(tmp_path: Path) -> None:
     first = await bench.run(tmp_path, bench.job())
     again = await bench.run(tmp_path, bench.job())

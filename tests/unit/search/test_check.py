@@ -176,3 +176,19 @@ def test_problems(
 ) -> None:
     found = suggest.check(spec(*parameters, constraints=constraints, **search))
     assert [str(problem) for problem in found] == problems
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("latency_ms", "'latency_ms' is not a condition"),
+        ("1 <= 2", "names no metric"),
+        ("x <= 2", "x is a parameter, known before the trial runs"),
+        ("latency_ms <= f(2)", "'f' is not a known function"),
+    ],
+)
+def test_an_outcome_constraint_that_means_nothing_is_refused(text: str, message: str) -> None:
+    wanted = spec(real("x")).model_copy(update={"outcome_constraints": ["duration < 60", text]})
+    (problem,) = suggest.check(wanted)
+    assert problem.field == "spec.outcomeConstraints[1]"
+    assert message in problem.message

@@ -169,3 +169,12 @@ def test_exactly_what_does_not_hold_is_missed_by_something(text: str, data: st.D
     values = {"x": data.draw(number), "y": data.draw(number)}
     expression = expressions.parse(text)
     assert expression.holds(values) == (expression.violation(values) <= 0)
+
+
+def test_a_name_that_python_would_not_take_stands_in_backticks() -> None:
+    expression = expressions.parse("`val/latency-ms` <= 20 and x > 0")
+    assert expression.names == {"val/latency-ms", "x"}
+    assert expression.violation({"val/latency-ms": 25, "x": 1}) == 5
+    with pytest.raises(expressions.ExpressionError, match="`val/latency-ms` \\+ 1"):
+        expressions.parse("`val/latency-ms` + 1")
+    assert expressions.parse("quoted_name_6 > 0 and quoted_name_zz > 0").names == {"quoted_name_6", "quoted_name_zz"}

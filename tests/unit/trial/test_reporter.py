@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tuning_trial
+from tuning_trial import reporter
 from tuning_trial.collector import Collector
 
 
@@ -131,3 +132,23 @@ def test_parameters_that_are_no_object_are_an_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TUNING_PARAMETERS", text)
     with pytest.raises(ValueError, match=r"TUNING_PARAMETERS must hold a JSON object"):
         tuning_trial.parameters()
+
+
+def test_memory_is_reported_where_it_is_asked_for(metrics_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tuning_trial.report(accuracy=0.5)
+    monkeypatch.setenv("TUNING_MEASURE", "peakMemory")
+    tuning_trial.report(accuracy=0.5)
+    tuning_trial.report(accuracy=0.5, peakMemory=7)
+
+    plain, asked, own = rows(metrics_file)
+    assert "peakMemory" not in plain
+    assert asked["peakMemory"] > 1_000_000
+    assert own["peakMemory"] == 7
+
+
+def test_memory_is_that_of_the_control_group_or_else_of_the_process(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "broken").write_text("max\n")
+    (tmp_path / "peak").write_text("123456789\n")
+    files = [str(tmp_path / name) for name in ("absent", "broken", "peak")]
+    assert reporter.peak_memory(files) == 123456789
+    assert reporter.peak_memory(files[:2]) > 1_000_000

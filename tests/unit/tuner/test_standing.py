@@ -13,8 +13,10 @@ from tests.unit.tuner.scenes import ago, one
 from tuning_operator.api import job
 from tuning_operator.tuner import report, standing, state
 
-ONE = (job.Objective(metric="accuracy", goal=job.Goal.MAXIMIZE),)
-TWO = (*ONE, job.Objective(metric="latency", goal=job.Goal.MINIMIZE))
+
+def spec(**fields: object) -> job.JobSpec:
+    """A job with two objectives."""
+    return scenes.spec(objectives=[builders.objective(), builders.objective("latency", "minimize")], **fields)
 
 
 def trials(*values: tuple[float, float]) -> list[state.Trial]:
@@ -31,28 +33,24 @@ def numbers(found: Sequence[standing.Candidate]) -> list[int]:
 
 @pytest.mark.parametrize(("goal", "winner"), [("maximize", 1), ("minimize", 0)])
 def test_the_best_trial_is_the_earliest_of_equals_and_never_one_without_a_value(goal: str, winner: int) -> None:
-    objectives = [job.Objective(metric="accuracy", goal=job.Goal(goal))]
+    wanted = scenes.spec(objectives=[builders.objective(goal=goal)])
     values = [0.1, 0.9, 0.9, 0.1]
     some = [one(number, "Succeeded", values={"accuracy": value}) for number, value in enumerate(values)]
-    best = standing.best(standing.candidates(objectives, [one(9, "Failed"), *reversed(some)]))
+    best = standing.best(standing.candidates(wanted, [one(9, "Failed"), *reversed(some)]))
     assert best is not None
     assert best.trial.number == winner
-    assert standing.best(standing.candidates(objectives, [one(0, "Failed"), one(1)])) is None
+    assert standing.best(standing.candidates(wanted, [one(0, "Failed"), one(1)])) is None
 
 
 def test_the_front_is_what_no_other_trial_beats_sorted_by_the_first_objective() -> None:
-    found = standing.candidates(TWO, trials((0.9, 50), (0.8, 10), (0.85, 60), (0.95, 80), (0.8, 10), (0.7, 5)))
+    found = standing.candidates(spec(), trials((0.9, 50), (0.8, 10), (0.85, 60), (0.95, 80), (0.8, 10), (0.7, 5)))
     assert numbers(standing.front(found)) == [3, 0, 1, 5]
 
 
 def test_the_best_of_a_front_is_the_one_that_gives_up_least() -> None:
-    best = standing.best(standing.candidates(TWO, trials((0.99, 100), (0.97, 20), (0.5, 10), (0.96, 60))))
+    best = standing.best(standing.candidates(spec(), trials((0.99, 100), (0.97, 20), (0.5, 10), (0.96, 60))))
     assert best is not None
     assert best.trial.number == 1
-
-
-def spec(**fields: object) -> job.JobSpec:
-    return scenes.spec(objectives=[builders.objective(), builders.objective("latency", "minimize")], **fields)
 
 
 def test_a_job_with_several_objectives_shows_its_front_and_what_it_is_worth() -> None:
@@ -79,12 +77,12 @@ def test_the_reference_stays_once_ten_trials_have_ended_in_whatever_order() -> N
         for number in (0, 1)
     ]
     early = [one(number, "Succeeded", values={"accuracy": 0.5, "latency": 10.0 + number}) for number in range(2, 12)]
-    edge = standing.reference(standing.candidates(TWO, [*late, *early]))
-    assert standing.signed(TWO, edge) == {"accuracy": 0.5, "latency": 21.0}
+    edge = standing.reference(standing.candidates(spec(), [*late, *early]))
+    assert standing.signed(spec().objectives, edge) == {"accuracy": 0.5, "latency": 21.0}
 
 
 def test_a_large_front_is_shown_by_a_part_that_is_bounded_in_number_and_size() -> None:
-    many = standing.candidates(TWO, trials(*((number / 1000, number) for number in range(1000))))
+    many = standing.candidates(spec(), trials(*((number / 1000, number) for number in range(1000))))
     assert len(standing.front(many)) == 1000
     shown = standing.shown(standing.front(many))
     assert len(shown) == standing.FRONT_SHOWN
@@ -94,6 +92,6 @@ def test_a_large_front_is_shown_by_a_part_that_is_bounded_in_number_and_size() -
         state.Trial(item.name, item.uid, item.spec.model_copy(update={"parameters": wordy}), item.status)
         for item in trials(*((number / 100, number) for number in range(100)))
     ]
-    shown = standing.shown(standing.front(standing.candidates(TWO, heavy)))
+    shown = standing.shown(standing.front(standing.candidates(spec(), heavy)))
     assert len(shown) > 1
     assert len(json.dumps([one.wire().to_wire() for one in shown])) <= standing.FRONT_BYTES
