@@ -283,6 +283,8 @@ class JobSpec(base.Model):
     """The Pod of a trial, as in a Kubernetes Job (metadata and spec). The container named "trial", or else the first one, is the trial."""
     suspend: bool = False
     """While true, no trial runs: running Pods are removed and started again, with the same parameters, when it is false."""
+    stop: bool = False
+    """When true, the job ends now: trials that run are stopped, and it is complete with what it has found. False again, and it goes on from there."""
 
 
 class JobPhase(enum.StrEnum):

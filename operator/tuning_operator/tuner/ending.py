@@ -27,6 +27,8 @@ def decide(snapshot: state.Snapshot) -> Ending | None:
     if snapshot.problems:
         lines = "\n".join(str(problem) for problem in snapshot.problems)
         return Ending(job.JobPhase.FAILED, "InvalidSpec", lines)
+    if snapshot.job.spec.stop:
+        return _complete(snapshot.trials, "Stopped", "spec.stop is true")
     failure = _failures(snapshot)
     if failure is not None:
         return failure

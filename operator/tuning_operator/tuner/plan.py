@@ -20,7 +20,7 @@ Writes = actions.CreateTrial | actions.StartAttempt | actions.RecordTrial
 
 def plan(snapshot: state.Snapshot) -> actions.Plan:
     """What to do now for one job, and when to look again."""
-    over = _sealed(snapshot.job) or ending.decide(snapshot)
+    over = _sealed(snapshot) or ending.decide(snapshot)
     court = judging.Court(snapshot) if snapshot.job.spec.early_stopping and not snapshot.problems else None
     around = trials.Circumstances(snapshot.job, snapshot.now, over.message if over else "", court)
     steps: list[actions.Action] = []
@@ -39,13 +39,22 @@ def plan(snapshot: state.Snapshot) -> actions.Plan:
     return actions.Plan(tuple(steps), min(filter(None, (wake, later)), default=None))
 
 
-def _sealed(owner: state.Job) -> ending.Ending | None:
-    """The recorded end of the job. It stays, unless the spec was mended before anything had run."""
+def _sealed(snapshot: state.Snapshot) -> ending.Ending | None:
+    """The recorded end of the job. It stays, unless the spec was changed since so that nothing ends the job any more.
+
+    Before anything had run, any change of the spec is looked at afresh. A search space that was used up stays so: its
+    parameters may not change.
+    """
+    owner = snapshot.job
     for condition in owner.status.conditions:
-        ended = condition.status == "True" and condition.type in (job.JobPhase.COMPLETE, job.JobPhase.FAILED)
-        mended = condition.reason == "InvalidSpec" and condition.observed_generation != owner.generation
-        if ended and not mended:
-            return ending.Ending(job.JobPhase(condition.type), condition.reason, condition.message)
+        if condition.status != "True" or condition.type not in (job.JobPhase.COMPLETE, job.JobPhase.FAILED):
+            continue
+        if condition.observed_generation != owner.generation:
+            if condition.reason == "InvalidSpec":
+                continue
+            if condition.reason != "SearchSpaceExhausted" and ending.decide(snapshot) is None:
+                continue
+        return ending.Ending(job.JobPhase(condition.type), condition.reason, condition.message)
     return None
 
 
@@ -132,6 +141,12 @@ def _news(snapshot: state.Snapshot, before: job.JobStatus, after: job.JobStatus)
         repeats = item.type == report.WAITING
         key = f"{item.type}-{item.reason}-{'' if repeats else item.observed_generation}".lower()
         yield actions.Announce(key, item.reason, told, severity, repeats=repeats)
+    if before.completion_time and not after.completion_time and before.spec_digest:
+        yield actions.Announce(
+            f"reopened-{after.observed_generation}",
+            "Reopened",
+            "the spec was changed: the job goes on from its history",
+        )
     if not before.spec_digest and after.spec_digest:
         algorithm = snapshot.job.spec.search.algorithm
         yield actions.Announce(

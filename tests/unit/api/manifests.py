@@ -47,6 +47,7 @@ GOOD: dict[str, Any] = {
             },
         },
         "suspend": False,
+        "stop": False,
     },
 }
 

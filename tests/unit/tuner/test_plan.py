@@ -141,12 +141,75 @@ def test_the_end_of_the_job_is_recorded_once_all_trials_are_recorded() -> None:
     assert words(scenes.planned(second)) == ["stop job-1", "job Complete"]
 
 
-@pytest.mark.parametrize("change", [{"limits": {"maxTrials": 50}}, {"suspend": True}], ids=["maxTrials", "suspend"])
-def test_a_job_that_has_ended_stays_ended(change: dict[str, Any]) -> None:
-    ended = snapshot(one(0, "Succeeded"), wanted=scenes.spec(trials=1))
+def reopened(ended: state.Snapshot, **change: Any) -> state.Snapshot:
+    """The same job, recorded as ended, after a change of its spec."""
     (last,) = [action for action in scenes.planned(ended) if isinstance(action, actions.RecordJob)]
-    again = snapshot(one(0, "Succeeded"), wanted=scenes.spec(**{"trials": 1, **change}), status=last.status)
-    assert set(words(scenes.planned(again))) <= {"job Complete"}
+    again = snapshot(*ended.trials, wanted=scenes.spec(**change), status=last.status)
+    return dataclasses.replace(again, job=dataclasses.replace(again.job, generation=2))
+
+
+@pytest.mark.parametrize(
+    ("fields", "change"),
+    [
+        pytest.param({"trials": 1}, {"trials": 1, "suspend": True}, id="suspended"),
+        pytest.param({"trials": 1}, {"trials": 1, "parallel": 1, "limits": {"maxFailedTrials": 9}}, id="another limit"),
+        pytest.param({"trials": 1}, {"trials": 1, "stop": True}, id="stopped"),
+        pytest.param(
+            {"trials": 9, "objectives": [builders.objective(target=0.4)]},
+            {"trials": 50, "objectives": [builders.objective(target=0.4)]},
+            id="target was reached",
+        ),
+    ],
+)
+def test_a_job_that_has_ended_stays_ended(fields: dict[str, Any], change: dict[str, Any]) -> None:
+    again = reopened(snapshot(one(0, "Succeeded"), wanted=scenes.spec(**fields)), **change)
+    assert words(scenes.planned(again)) == ["job Complete"]
+    (written,) = [action.status for action in scenes.planned(again) if isinstance(action, actions.RecordJob)]
+    assert [item.reason for item in written.conditions if item.status == "True"] == [
+        again.job.status.conditions[0].reason
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trials", "fields", "change"),
+    [
+        pytest.param([one(0, "Succeeded")], {"trials": 1}, {"trials": 2}, id="more trials"),
+        pytest.param([one(0, "Failed")], {"trials": 1}, {"trials": 2}, id="more trials, none had succeeded"),
+        pytest.param(
+            [one(0, "Failed"), one(1, "Failed")],
+            {"limits": {"maxFailedTrials": 1}},
+            {"limits": {"maxFailedTrials": 2}},
+            id="more failures",
+        ),
+        pytest.param(
+            [one(0, "Succeeded")], {"limits": {"maxDuration": "90s"}}, {"limits": {"maxDuration": "1h"}}, id="more time"
+        ),
+        pytest.param([one(0, "Succeeded")], {"stop": True}, {"stop": False}, id="not stopped any more"),
+    ],
+)
+def test_a_job_goes_on_when_nothing_ends_it_any_more(
+    trials: list[state.Trial], fields: dict[str, Any], change: dict[str, Any]
+) -> None:
+    again = reopened(snapshot(*trials, wanted=scenes.spec(**fields)), **change)
+    assert words(scenes.planned(again))[0].startswith("suggest ")
+    (written,) = [action.status for action in scenes.planned(again) if isinstance(action, actions.RecordJob)]
+    assert (written.phase.is_finished(), written.completion_time) == (False, None)
+    assert all(item.status == "False" for item in written.conditions)
+    told = [action.reason for action in scenes.planned(again) if isinstance(action, actions.Announce)]
+    assert told == ["Reopened"]
+
+
+def test_a_search_space_that_was_used_up_stays_so() -> None:
+    ended = snapshot(one(0, "Succeeded"), wanted=scenes.spec(trials=9), exhausted_at=1)
+    assert words(scenes.planned(reopened(ended, trials=50))) == ["job Complete"]
+
+
+def test_a_job_that_is_to_stop_ends_its_trials_first() -> None:
+    first = snapshot(one(0, "Succeeded"), runs(1), wanted=scenes.spec(trials=9, stop=True))
+    assert words(scenes.planned(first)) == ["record job-1 Stopped JobEnded"]
+    second = snapshot(one(0, "Succeeded"), one(1, "Stopped"), wanted=scenes.spec(trials=9, stop=True))
+    (written,) = [action.status for action in scenes.planned(second) if isinstance(action, actions.RecordJob)]
+    assert (written.phase, written.message) == ("Complete", "spec.stop is true")
 
 
 def test_a_spec_that_is_mended_is_looked_at_afresh() -> None:

@@ -272,6 +272,18 @@ def test_a_crash_at_any_step_changes_no_configuration_and_starts_nothing_twice(p
         assert len(starts) == len(set(starts)), f"killed before step {step}"
 
 
+@pytest.mark.parametrize("crash", [None, *range(30, 60, 3)])
+def test_an_extended_job_goes_on_as_if_it_had_been_longer_from_the_start(crash: int | None) -> None:
+    fates = [Fate(runs=3.0, reports={"accuracy": 0.1 * number}) for number in range(1, 4)]
+    longer = Scene(trials=6, parallel=1, retries=1, fates=fates, changes=[])
+    extended = dataclasses.replace(longer, trials=3, changes=[(1000.0, limit(max_trials=6))])
+    expected, found = play(longer), play(extended, crashes=() if crash is None else {crash})
+    judge(found)
+    assert configurations(found) == configurations(expected)
+    ends = [entry.action.status for entry in of(found, actions.RecordJob) if entry.action.status.phase == "Complete"]
+    assert {status.progress for status in ends} == {"3/3", "6/6"}
+
+
 def test_a_bayesian_search_survives_crashes_and_absences_to_the_last_digit() -> None:
     def go(**how: Any) -> tuple[world.World, int]:
         wanted = scenes.spec(
