@@ -15,13 +15,14 @@ from typing import Annotated
 import typer
 
 import tuning_operator
+from tuning_operator.cli import commands
 
 application = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+application.add_typer(commands.jobs)
 
 
 class Format(enum.StrEnum):
@@ -33,7 +34,7 @@ class Format(enum.StrEnum):
 
 @application.callback()
 def root() -> None:
-    """Tune hyperparameters on this machine, from the same manifest as on Kubernetes."""
+    """Tune hyperparameters on Kubernetes, or on this machine from the same manifest."""
 
 
 @application.command()
@@ -159,6 +160,11 @@ def version() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the console script."""
     application(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="tuningctl")
+
+
+def kubectl() -> None:
+    """Entry point of the plugin of kubectl's."""
+    application(args=sys.argv[1:], prog_name="kubectl tuning")
 
 
 if __name__ == "__main__":

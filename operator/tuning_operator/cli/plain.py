@@ -13,7 +13,7 @@ from tuning_operator.tuner import actions, state
 class Lines:
     """Writes a line for each trial that ends."""
 
-    def __init__(self, stream: TextIO, home: folder.Folder) -> None:
+    def __init__(self, stream: TextIO, home: folder.Folder | None = None) -> None:
         self._stream = stream
         self._home = home
         self._told: set[int] | None = None
@@ -47,7 +47,7 @@ class Lines:
     def _end(self, item: state.Trial, snapshot: state.Snapshot) -> None:
         assert self._told is not None
         line = words.ending(item, snapshot.now)
-        if item.status.phase is trial.TrialPhase.FAILED and item.recorded is not None:
+        if item.status.phase is trial.TrialPhase.FAILED and item.recorded is not None and self._home is not None:
             line += f"; see {self._home.attempt(item.number, item.recorded.number)}"
         total = snapshot.job.spec.limits.max_trials
         line += f"  [{len(self._told)}{f'/{total}' if total else ''}]"

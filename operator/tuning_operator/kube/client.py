@@ -85,7 +85,7 @@ _ERRORS: Mapping[int, type[ApiError]] = {
 }
 
 
-_UNREADABLE = (config.ConfigException, yaml.YAMLError, OSError, ValueError, LookupError, TypeError, AttributeError)
+UNREADABLE = (config.ConfigException, yaml.YAMLError, OSError, ValueError, LookupError, TypeError, AttributeError)
 """What the library raises for a kubeconfig that is missing, no YAML, of a wrong shape, or with broken certificates."""
 
 
@@ -133,7 +133,7 @@ class Api:
             if not in_cluster:
                 await config.load_kube_config(client_configuration=configuration)
             transport = client.ApiClient(configuration)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             mend = "set KUBECONFIG to a kubeconfig that kubectl accepts, or run inside a cluster"
             raise Unconfigured(f"no API server is configured: {' '.join(str(error).split())}; {mend}") from error
         transport.user_agent = f"tuning-operator/{__version__}"
@@ -185,6 +185,23 @@ class Api:
     async def post(self, path: str, headers: Mapping[str, str]) -> None:
         """POST without a body, for the proxy to a Pod."""
         await self._call("POST", path, {}, headers=headers)
+
+    async def stream(self, path: str, **query: str) -> AsyncIterator[bytes]:
+        """GET of something that is no JSON, such as a log, in pieces as they come; without a limit in time."""
+        # The library reads an answer as a whole only when it is asked to.
+        header = {"Accept": "*/*"}
+        method, url, sent, _, _ = await self._transport.param_serialize(
+            "GET", path, query_params=list(query.items()), header_params=header, auth_settings=["BearerToken"]
+        )
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_SECONDS)
+        try:
+            response = await self._transport.call_api(method, url, sent, None, _request_timeout=timeout)
+            if response.status >= 400:
+                _decode(response.status, await response.read())
+            async for piece in response.response.content.iter_any():
+                yield piece
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
 
     async def pages(self, path: str, selector: str = "") -> AsyncIterator[tuple[list[Object], int]]:
         """A collection page by page, each with the version at which the listing was taken."""
