@@ -10,7 +10,6 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(ran: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def place(ran: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(ran)
     monkeypatch.setenv("KUBECONFIG", str(ran / "none"))
     return ran
@@ -186,6 +185,7 @@ def test_export_to_mlflow_adds_only_what_is_new(place: Path, tmp_path: Path) -> 
     assert tuningctl("export", "demo", "--to", "mlflow", "-o", output).stdout.startswith("0 trials")
     client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{output}")
     experiment = client.get_experiment_by_name("demo")
+    assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], order_by=["metrics.accuracy DESC"])
     assert len(runs) == 4
     assert runs[0].data.params["x"] == str(
