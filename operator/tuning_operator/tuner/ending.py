@@ -28,7 +28,7 @@ def decide(snapshot: state.Snapshot) -> Ending | None:
         lines = "\n".join(str(problem) for problem in snapshot.problems)
         return Ending(job.JobPhase.FAILED, "InvalidSpec", lines)
     if snapshot.job.spec.stop:
-        return _complete(snapshot.trials, "Stopped", "spec.stop is true")
+        return _complete(snapshot, "Stopped", "spec.stop is true")
     failure = _failures(snapshot)
     if failure is not None:
         return failure
