@@ -34,7 +34,7 @@ RULES: Mapping[str, Iterable[rules.Rule[Any]]] = {
 }
 
 FIXED_IN_JOB = (
-    *("spec.objectives", "spec.parameters", "spec.constraints", "spec.outcomeConstraints"),
+    *("spec.objectives", "spec.parameters", "spec.constraints", "spec.outcomeConstraints", "spec.trial.repeats"),
     *("spec.search.algorithm", "spec.search.seed", "spec.search.warmStartFrom"),
 )
 """What may not change once a job exists. CEL cannot compare the open maps `settings` and `startFrom`; the operator

@@ -248,6 +248,8 @@ class Trial(base.Model):
     """A trial that runs longer fails with reason DeadlineExceeded. Counted from the start of its container, so that waiting for a node or an image costs nothing."""
     retries: Annotated[int, pydantic.Field(ge=0, le=100)] = 3
     """How often a trial is started again when its Pod is lost through no fault of its own: eviction, preemption, a lost node, a deleted Pod. A trial whose own code fails is not retried."""
+    repeats: Annotated[int, pydantic.Field(ge=1, le=100)] = 1
+    """How many trials each configuration gets, for objectives that differ from run to run. They may run at the same time; TUNING_REPEAT, from 0, tells them apart, for example as a seed. The search, best and targets go by their mean; a configuration counts once all its trials have ended, and as failed if one of them failed. Limits count trials: 40 trials with 2 repeats are 20 configurations."""
     workers: Annotated[int, pydantic.Field(ge=1, le=1000)] = 1
     """How many Pods make one trial."""
 
@@ -341,7 +343,11 @@ class BestTrial(base.Model):
     trial: str
     """Name of the TuningTrial."""
     values: dict[str, float]
-    """Its objective values, by metric."""
+    """Its objective values, by metric; with trial.repeats the means."""
+    errors: dict[str, float] | None = None
+    """With trial.repeats: the standard errors of the means."""
+    repeats: int | None = None
+    """With trial.repeats: of how many trials, beginning with this one."""
     parameters: dict[str, int | float | str]
     """Its configuration."""
 

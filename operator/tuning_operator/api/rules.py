@@ -274,6 +274,13 @@ METRICS: tuple[Rule[Metrics], ...] = (
 
 SPEC: tuple[Rule[JobSpec], ...] = (
     Rule(
+        "limits.maxTrials",
+        "maxTrials is no multiple of trial.repeats, so that the last configuration would be left incomplete",
+        "write a multiple of it",
+        lambda spec: (spec.limits.max_trials or 0) % spec.trial.repeats == 0,
+        "!has(self.limits.maxTrials) || self.limits.maxTrials % self.trial.repeats == 0",
+    ),
+    Rule(
         "limits",
         "nothing ends this job",
         "set limits.maxTrials or limits.maxDuration (only a grid ends by itself)",

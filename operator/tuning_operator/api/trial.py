@@ -48,6 +48,7 @@ class Origin(enum.StrEnum):
 
     START_FROM = "startFrom"
     PRIOR = "prior"
+    REPEAT = "repeat"
     INITIAL = "initial"
     MODEL = "model"
     RANDOM = "random"
@@ -76,7 +77,7 @@ class TrialSpec(base.Model):
     profile: str = ""
     """The resource shape that was chosen."""
     origin: Origin
-    """How the configuration came about: startFrom, prior, initial, model, random, grid or design (a sequence that covers the space evenly)."""
+    """How the configuration came about: startFrom, prior, repeat (of the trial before it), initial, model, random, grid or design (a sequence that covers the space evenly)."""
     based_on: str = ""
     """The trials whose results the suggestion knew, such as 0-17,19. With the job's seed it makes the suggestion reproducible."""
 

@@ -31,9 +31,10 @@ def parameters(values: Mapping[str, int | float | str], *, digits: int = 4, betw
     )
 
 
-def objectives(values: Mapping[str, float]) -> str:
-    """A trial's objective values."""
-    return " ".join(f"{metric}={value(number)}" for metric, number in values.items())
+def objectives(values: Mapping[str, float], errors: Mapping[str, float] | None = None) -> str:
+    """A trial's objective values, or means with their standard errors."""
+    known = {metric: f"±{error:.2g}" for metric, error in (errors or {}).items()}
+    return " ".join(f"{metric}={value(number)}{known.get(metric, '')}" for metric, number in values.items())
 
 
 def duration(time: datetime.timedelta) -> str:
@@ -76,7 +77,12 @@ def ending(item: state.Trial, now: datetime.datetime) -> str:
 def best(winner: standing.Candidate) -> str:
     """The last line of a run that has found something."""
     configuration = parameters(winner.trial.spec.parameters, digits=6)
-    return f"best: {objectives(winner.values)} {configuration} (trial {winner.trial.number})"
+    return f"best: {objectives(winner.values, winner.errors)} {configuration} ({_trials(winner)})"
+
+
+def _trials(winner: standing.Candidate) -> str:
+    first = winner.trial.number
+    return f"trial {first}" if winner.repeats == 1 else f"trials {first} to {first + winner.repeats - 1}"
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:

@@ -39,8 +39,8 @@ def document(snapshot: state.Snapshot, *, everything: bool = False) -> dict[str,
         "reason": reason(status),
         "message": status.message,
         "trials": wire["trials"],
-        "best": _trial(winner.trial) if winner else None,
-        **({"paretoFront": [_trial(one.trial) for one in top(snapshot)]} if _several(snapshot) else {}),
+        "best": _standing(winner) if winner else None,
+        **({"paretoFront": [_standing(one) for one in top(snapshot)]} if _several(snapshot) else {}),
         "startTime": wire.get("startTime"),
         "completionTime": wire.get("completionTime"),
         **({"allTrials": [_full(item) for item in snapshot.trials]} if everything else {}),
@@ -49,6 +49,11 @@ def document(snapshot: state.Snapshot, *, everything: bool = False) -> dict[str,
 
 def _several(snapshot: state.Snapshot) -> bool:
     return len(snapshot.job.spec.objectives) > 1
+
+
+def _standing(one: standing.Candidate) -> dict[str, Any]:
+    more = {"errors": dict(one.errors), "repeats": one.repeats} if one.repeats > 1 else {}
+    return {**_trial(one.trial), "values": dict(one.values), **more}
 
 
 def _trial(item: state.Trial) -> dict[str, Any]:

@@ -74,6 +74,10 @@ class Request:
     results: tuple[Result, ...] = ()
     pending: tuple[Pending, ...] = ()
     start_from: tuple[Configuration, ...] = ()
+    repeat: int = 0
+    """Which of the configuration's trials this is, from 0; then `number` counts configurations."""
+    again: Configuration | None = None
+    """The configuration that is to be repeated, where it has been stored."""
 
     @functools.cached_property
     def used(self) -> frozenset[Key]:

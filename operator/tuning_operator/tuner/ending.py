@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 
 from tuning_operator.api import base, job, trial
-from tuning_operator.tuner import results, standing, state
+from tuning_operator.tuner import repeats, results, standing, state
 
 NONE_FEASIBLE = (
     "no trial meets outcomeConstraints, so there is no best one; relax them, or widen the parameters' ranges"
@@ -88,7 +88,8 @@ def _used_up(snapshot: state.Snapshot) -> Ending | None:
     if limit is not None and snapshot.made >= limit:
         return _complete(snapshot, "MaxTrialsReached", f"all {len(snapshot.trials)} trials are finished")
     if snapshot.exhausted_at is not None and snapshot.made >= snapshot.exhausted_at:
-        message = f"all {len(snapshot.trials)} configurations of the search space have been tried"
+        tried = len(repeats.grouped(snapshot.job.spec, snapshot.trials))
+        message = f"all {tried} configurations of the search space have been tried"
         return _complete(snapshot, "SearchSpaceExhausted", message)
     return None
 

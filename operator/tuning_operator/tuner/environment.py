@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tuning_operator.api import job
-from tuning_operator.tuner import state
+from tuning_operator.tuner import repeats, state
 
 
 def of_trial(owner: state.Job, item: state.Trial, attempt: int, metrics_file: str) -> dict[str, str]:
@@ -20,6 +20,7 @@ def of_trial(owner: state.Job, item: state.Trial, attempt: int, metrics_file: st
         "TUNING_TRIAL_NUMBER": str(item.number),
         "TUNING_ATTEMPT": str(attempt),
         **_limit(owner.spec.early_stopping),
+        **({"TUNING_REPEAT": str(repeats.place(owner.spec, item.number))} if owner.spec.trial.repeats > 1 else {}),
         **({"TUNING_PROFILE": item.spec.profile} if item.spec.profile else {}),
     }
 

@@ -68,10 +68,15 @@ def judge(
     return outcomes
 
 
-def feasible(spec: job.JobSpec, status: trial.TrialStatus) -> bool:
-    """Whether a trial is known to meet all outcome constraints: of one that was stopped early nobody knows."""
-    met = sum(outcome.violation <= 0 for outcome in status.constraints)
-    return met == len(status.constraints) >= len(spec.outcome_constraints)
+def feasible(spec: job.JobSpec, group: Sequence[trial.TrialStatus]) -> bool:
+    """Whether the trials of a configuration are known to meet all outcome constraints in the mean.
+
+    Of one that was stopped early nobody knows.
+    """
+    if any(len(status.constraints) < len(spec.outcome_constraints) for status in group):
+        return False
+    columns = zip(*(status.constraints for status in group), strict=False)
+    return all(math.fsum(outcome.violation / len(group) for outcome in column) <= 0 for column in columns)
 
 
 def broken(outcomes: Iterable[trial.ConstraintOutcome]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tuning_operator.api import trial
 from tuning_operator.search import suggest
+from tuning_operator.search.dimension import Configuration
 from tuning_operator.tuner import basis, results, state
 
 
@@ -25,6 +26,9 @@ def propose(batch: Sequence[suggest.Request]) -> tuple[suggest.Suggestion, ...]:
     answers: list[suggest.Suggestion] = []
     proposed: list[suggest.Pending] = []
     for request in batch:
+        if (again := _repeated(request, proposed)) is not None:
+            answers.append(suggest.Suggestion(again, trial.Origin.REPEAT))
+            continue
         try:
             answer = suggest.suggest(dataclasses.replace(request, pending=(*request.pending, *proposed)))
         except (suggest.Exhausted, suggest.Infeasible):
@@ -32,6 +36,13 @@ def propose(batch: Sequence[suggest.Request]) -> tuple[suggest.Suggestion, ...]:
         answers.append(answer)
         proposed.append(suggest.Pending(request.number, answer.configuration))
     return tuple(answers)
+
+
+def _repeated(request: suggest.Request, proposed: Sequence[suggest.Pending]) -> Configuration | None:
+    """The configuration that the request wants once more; None where it is for a new one, or that one was deleted."""
+    if not request.repeat or request.again is not None:
+        return request.again if request.repeat else None
+    return next((one.configuration for one in proposed if one.number == request.number), None)
 
 
 def proposals(

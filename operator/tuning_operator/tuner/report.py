@@ -14,6 +14,8 @@ FIXED = ("objectives", "parameters", "constraints", "search")
 """What may not change once the job has begun: results found before would not answer the new question."""
 FIXED_IF_SET = ("outcome_constraints",)
 """The same, of fields that came later: where they are not set the fingerprint is as it was before they came."""
+REPEATS = "trial.repeats"
+"""A field below another one that may change; it is part of the fingerprint in the same way."""
 
 WAITING = "WaitingForResources"
 
@@ -29,6 +31,8 @@ def digest(spec: job.JobSpec) -> str:
     Defaults are left out: an operator that knows one more field must not find every running job changed.
     """
     wire = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, include={*FIXED, *FIXED_IF_SET})
+    if spec.trial.repeats != 1:
+        wire[REPEATS] = spec.trial.repeats
     return " ".join(
         f"{part}={hashlib.sha256(json.dumps(wire.get(part), sort_keys=True).encode()).hexdigest()[:12]}"
         for part in dict.fromkeys([*FIXED, *wire])

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from tuning_operator.api import job, trial
 from tuning_operator.search import space, suggest
 from tuning_operator.stopping import curve
-from tuning_operator.tuner import state
+from tuning_operator.tuner import repeats, state
 from tuning_trial import summary
 
 
@@ -183,32 +183,49 @@ def reaches(objective: job.Objective, value: float) -> bool:
 
 
 def request(owner: state.Job, trials: Sequence[state.Trial], number: int, based_on: frozenset[int]) -> suggest.Request:
-    """The question that the search is asked for trial `number`. Trials that it may not know of are pending to it."""
+    """The question that the search is asked for trial `number`. Trials that it may not know of are pending to it.
+
+    The search knows configurations: to it those that are tried several times are one result, or pending until all their
+    trials have ended.
+    """
     spec = owner.spec
-    earlier = [item for item in trials if item.number < number]
+    groups = repeats.grouped(spec, (item for item in trials if item.number < number))
+    configuration = repeats.configuration(spec, number)
+    siblings = groups.pop(configuration, [])
+    known = {index for index, group in groups.items() if all(item.number in based_on for item in group)}
     return suggest.Request(
         space=space.Space.from_spec(spec),
         goals=tuple(objective.goal for objective in spec.objectives),
         algorithm=spec.search.algorithm,
         settings=spec.search.settings,
         seed=spec.search.seed,
-        number=number,
-        results=tuple(_result(item, spec.objectives) for item in earlier if item.number in based_on),
+        number=configuration,
+        results=tuple(_result(index, groups[index], spec) for index in groups if index in known),
         pending=tuple(
-            suggest.Pending(item.number, item.spec.parameters) for item in earlier if item.number not in based_on
+            suggest.Pending(index, group[0].spec.parameters) for index, group in groups.items() if index not in known
         ),
         start_from=tuple(spec.search.start_from),
+        repeat=repeats.place(spec, number),
+        again=siblings[0].spec.parameters if siblings else None,
     )
 
 
-def _result(item: state.Trial, objectives: Sequence[job.Objective]) -> suggest.Result:
-    match item.status.phase:
-        case trial.TrialPhase.SUCCEEDED:
-            outcome = suggest.Outcome.SUCCEEDED
-        case trial.TrialPhase.STOPPED:
-            outcome = suggest.Outcome.STOPPED
-        case _:
-            outcome = suggest.Outcome.FAILED
-    values = tuple(item.status.values[o.metric] for o in objectives if o.metric in item.status.values)
-    violations = tuple(judged.violation for judged in item.status.constraints)
-    return suggest.Result(item.number, item.spec.parameters, outcome, values, violations=violations)
+def _result(index: int, group: Sequence[state.Trial], spec: job.JobSpec) -> suggest.Result:
+    """What came of the trials of one configuration: their means, and failed if one of them has failed."""
+    phases = {item.status.phase for item in group}
+    rows = [item.status.values for item in group if all(one.metric in item.status.values for one in spec.objectives)]
+    judged = [[one.violation for one in item.status.constraints] for item in group if item.status.constraints]
+    if phases <= {trial.TrialPhase.SUCCEEDED, trial.TrialPhase.STOPPED}:
+        stopped = trial.TrialPhase.STOPPED in phases
+        outcome = suggest.Outcome.STOPPED if stopped else suggest.Outcome.SUCCEEDED
+    else:
+        outcome, rows, judged = suggest.Outcome.FAILED, [], []
+    means, errors = repeats.means(rows) if rows else {}, repeats.errors(rows)
+    return suggest.Result(
+        index,
+        group[0].spec.parameters,
+        outcome,
+        values=tuple(means[one.metric] for one in spec.objectives if means),
+        errors=tuple(errors[one.metric] for one in spec.objectives if errors),
+        violations=tuple(math.fsum(part / len(judged) for part in column) for column in zip(*judged, strict=True)),
+    )

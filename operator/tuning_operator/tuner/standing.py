@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tuning_operator.api import job
 from tuning_operator.search import pareto
-from tuning_operator.tuner import outcomes, state
+from tuning_operator.tuner import outcomes, repeats, state
 
 FRONT_SHOWN, FRONT_BYTES = 50, 128 * 1024
 """How many trials of the front the status shows at most, and how many bytes: it is rewritten with every result, and an
@@ -31,21 +31,40 @@ class Candidate:
 
     trial: state.Trial
     values: Mapping[str, float]
+    """Its objectives' values; of a configuration that was tried several times the means."""
     costs: pareto.Point
     """The values in the objectives' order, signed so that smaller is better."""
+    errors: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """The means' standard errors."""
+    repeats: int = 1
 
     def wire(self) -> job.BestTrial:
         """The trial as the job's status shows it."""
-        return job.BestTrial(trial=self.trial.name, values=dict(self.values), parameters=self.trial.spec.parameters)
+        return job.BestTrial(
+            trial=self.trial.name,
+            values=dict(self.values),
+            errors=dict(self.errors) or None,
+            repeats=self.repeats if self.repeats > 1 else None,
+            parameters=self.trial.spec.parameters,
+        )
 
 
 def candidates(spec: job.JobSpec, trials: Iterable[state.Trial]) -> list[Candidate]:
-    """The trials that have a value of every objective and break no outcome constraint, by number."""
-    return [
-        Candidate(item, item.status.values, tuple(_cost(o, item.status.values[o.metric]) for o in spec.objectives))
-        for item in trials
-        if all(one.metric in item.status.values for one in spec.objectives) and outcomes.feasible(spec, item.status)
-    ]
+    """The trials that have a value of every objective and break no outcome constraint, by number.
+
+    Of a configuration that is tried several times: the first of its trials, once all of them have ended well.
+    """
+    groups = repeats.grouped(spec, trials).values()
+    return [found for group in groups if (found := _candidate(spec, group)) is not None]
+
+
+def _candidate(spec: job.JobSpec, group: Sequence[state.Trial]) -> Candidate | None:
+    rows = [item.status.values for item in group if all(one.metric in item.status.values for one in spec.objectives)]
+    if len(rows) != spec.trial.repeats or not outcomes.feasible(spec, [item.status for item in group]):
+        return None
+    values = repeats.means(rows)
+    costs = tuple(_cost(one, values[one.metric]) for one in spec.objectives)
+    return Candidate(group[0], values, costs, repeats.errors(rows), len(rows))
 
 
 def ranked(found: Sequence[Candidate]) -> list[Candidate]:

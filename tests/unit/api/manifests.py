@@ -28,7 +28,7 @@ GOOD: dict[str, Any] = {
         "limits": {"maxTrials": 40, "parallelTrials": 4, "maxFailedTrials": 5, "maxDuration": "2h"},
         "profiles": [{"name": "cpu", "cost": 2, "resources": {"requests": {"cpu": 4, "memory": "8Gi"}}}],
         "metrics": {"source": "file", "path": "out/metrics.txt", "format": "text", "pattern": r"(\w+)=([-+.\w]+)"},
-        "trial": {"maxDuration": "30m", "retries": 3, "workers": 1},
+        "trial": {"maxDuration": "30m", "retries": 3, "repeats": 2, "workers": 1},
         "template": {
             "metadata": {"labels": {"team": "vision"}},
             "spec": {

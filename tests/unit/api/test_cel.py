@@ -54,6 +54,7 @@ REFUSED = {
     "int below -2^53": (parameter(type="int", min=-1e17, max=1), "min of an int parameter is beyond 2^53"),
     "int above 2^53": (parameter(type="int", min=1, max=1e300), "max of an int parameter is beyond 2^53"),
     "parallel above max": (changed("spec.limits.parallelTrials", 41), "parallelTrials is above maxTrials"),
+    "an incomplete configuration": (changed("spec.limits.maxTrials", 41), "maxTrials is no multiple of trial.repeats"),
     "nothing ends the job": (changed("spec.limits", {}), "nothing ends this job"),
     "a duration of zero": (changed("spec.limits.maxDuration", "0h0m"), "a duration of zero"),
     "absolute metrics path": (changed("spec.metrics.path", "/etc/passwd"), "the path leaves the metrics folder"),
@@ -118,6 +119,7 @@ CHANGES_REFUSED = {
     "condition removed": ("spec.parameters.3.when", MISSING, "parameters"),
     "choices": ("spec.parameters.2.values", ["rbf", "poly", "3"], "parameters"),
     "constraint": ("spec.constraints.0", "layers < 3", "constraints"),
+    "repeats": ("spec.trial.repeats", 4, "trial.repeats"),
     "outcome constraint": ("spec.outcomeConstraints.0", "duration < 1", "outcomeConstraints"),
     "constraints removed": ("spec.constraints", MISSING, "constraints"),
     "algorithm": ("spec.search.algorithm", "random", "search.algorithm"),
@@ -143,7 +145,7 @@ def test_refuses_a_change_of_what_the_search_rests_on(path: str, value: Any, fie
         ("spec.limits.parallelTrials", 1),
         ("spec.limits.maxDuration", MISSING),
         ("spec.suspend", True),
-        ("spec.limits", {"maxTrials": 3}),
+        ("spec.limits", {"maxTrials": 4}),
     ],
 )
 def test_accepts_a_change_of_limits_and_suspension(path: str, value: Any) -> None:
