@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest --junitxml=build/reports/$(1).xml
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test unit integration e2e lint crds dashboards benchmarks clean
+.PHONY: help venv demo test unit integration browser e2e lint crds dashboards benchmarks clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -26,6 +26,10 @@ unit: .venv/dev.stamp ## tests that need nothing but Python
 
 integration: .venv/dev.stamp ## tests against a real API server, with a kubelet of ours
 	tests/cluster/use $(call PYTEST,integration) tests/integration
+
+browser: .venv/dev.stamp ## the web page in a real Chromium: the system's, or one that Playwright fetches
+	@for name in chromium chromium-browser google-chrome; do command -v $$name && exit; done >/dev/null; $(BIN)/playwright install --with-deps chromium
+	$(call PYTEST,browser) tests/browser
 
 e2e: .venv/dev.stamp ## tests on a real cluster with real images, installed through the chart
 	tests/cluster/use $(call PYTEST,e2e) tests/e2e

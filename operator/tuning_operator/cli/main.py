@@ -55,6 +55,7 @@ def run(
         typer.Option("--output", "-o", help="Write the result as a document; progress goes to standard error."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="With --output: all trials, not only the best.")] = False,
+    web: Annotated[bool, typer.Option("--web", help="Show it in a browser as well, on this machine alone.")] = False,
 ) -> None:
     """Run a TuningJob with processes on this machine.
 
@@ -68,7 +69,7 @@ def run(
     """
     from tuning_operator.cli import running
 
-    request = running.Request(manifest, state, parallel, fresh, output.value if output else "", everything)
+    request = running.Request(manifest, state, parallel, fresh, output.value if output else "", everything, web)
     raise typer.Exit(running.run(request))
 
 
@@ -123,6 +124,22 @@ def report(
     from tuning_operator.cli import reporting
 
     raise typer.Exit(reporting.run(job, output, namespace, state))
+
+
+@application.command()
+def web(
+    state: Annotated[Path, typer.Option(help="Where local jobs are kept.")] = Path(".tuning"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any.")] = 8088,
+) -> None:
+    """Show the jobs that were run here, or are being run, in a browser.
+
+    The page is read-only, and for this machine alone. The operator has the same one for the cluster's jobs.
+
+    Exit status: 0 ended by Ctrl-C, 1 the port is taken, 2 there is no such folder.
+    """
+    from tuning_operator.cli import serving
+
+    raise typer.Exit(serving.run(state, port))
 
 
 @application.command()

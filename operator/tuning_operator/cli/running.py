@@ -21,7 +21,7 @@ import yaml
 from tuning_operator.api import manifest
 from tuning_operator.api.errors import Problem, SpecError
 from tuning_operator.api.job import JobPhase
-from tuning_operator.cli import live, manifests, plain, words
+from tuning_operator.cli import live, manifests, plain, serving, words
 from tuning_operator.local import command, folder, result, runtime
 from tuning_operator.search import worker
 from tuning_operator.tuner import admission, state
@@ -41,6 +41,7 @@ class Request:
     fresh: bool = False
     output: str = ""
     everything: bool = False
+    web: bool = False
 
 
 def run(request: Request) -> int:
@@ -83,7 +84,14 @@ async def _run(request: Request, wanted: manifest.Job) -> int:
             _greet(view, job.observe(), home)
             for name in command.ignored(wanted.spec.template):
                 view.say(f"note: {name} of the trial's container is not there on this machine")
-            async with contextlib.aclosing(job), _signals(job, view) as caught, _redrawn(job, view), _warmed(search):
+            shown = serving.beside(home.path.parent, view.say, wanted=request.web)
+            async with (
+                shown,
+                contextlib.aclosing(job),
+                _signals(job, view) as caught,
+                _redrawn(job, view),
+                _warmed(search),
+            ):
                 snapshot = await job.run()
         return _finish(request, snapshot, caught, home, stream)
     finally:

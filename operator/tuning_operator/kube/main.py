@@ -37,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--identity", default=os.environ.get("POD_NAME"), help="holder's name in the Lease; $POD_NAME")
     run.add_argument("--port", type=int, default=8080, help="port of /healthz, /readyz and /metrics; 0 takes any")
+    run.add_argument("--web", type=int, default=0, metavar="PORT", help="port of the page, on 127.0.0.1 alone; 0: none")
+    run.add_argument("--web-host", action="append", default=[], help="name that the page goes by beside localhost")
     run.add_argument("--log-format", choices=("json", "text"), default="json", help="of the log")
     run.add_argument("--ready-file", type=pathlib.Path, help="file to touch when all caches are filled")
     return made
@@ -62,6 +64,8 @@ def run(given: argparse.Namespace) -> int:
         lease=election.Place(*given.lease) if given.lease else None,
         identity=given.identity or "",
         port=given.port,
+        web_port=given.web,
+        web_hosts=tuple(given.web_host),
         ready_file=given.ready_file,
     )
     try:

@@ -58,6 +58,10 @@ class Options:
     identity: str = ""
     """The holder's name in the Lease. A container that starts again in its Pod has the same, and need not wait."""
     port: int = 8080
+    web_port: int = 0
+    """The port of the page, on the loopback address alone; 0 for none."""
+    web_hosts: tuple[str, ...] = ()
+    """Names that the page goes by, beside localhost."""
     ready_file: pathlib.Path | None = None
 
 
@@ -90,6 +94,8 @@ async def serve(api: client.Api, options: Options, stop: asyncio.Event) -> None:
         metrics.REGISTRY.register(inventory)
         stack.callback(metrics.REGISTRY.unregister, inventory)
         await _listen(endpoints, options.port, stack)
+        if options.web_port:
+            await _show(api, known, options, stack)
         crew = Crew(api.behind(office.gate), known, queue, options, render.SidecarMode(await _mode(options, api)))
         tasks = await _watch(watching.registry(api, known, queue), options, stop)
         tasks.append(asyncio.create_task(office.run(), name="election"))
@@ -207,6 +213,21 @@ async def _listen(endpoints: health.Health, port: int, stack: contextlib.AsyncEx
         stack.push_async_callback((await endpoints.serve(port)).cleanup)
     except OSError as error:
         raise Broken(f"cannot listen on port {port}: {error}; choose another one with --port") from error
+
+
+async def _show(api: client.Api, known: store.Store, options: Options, stack: contextlib.AsyncExitStack) -> None:
+    """Serves the page, also while another operator leads. What it needs is imported here: most do without."""
+    from tuning_operator.kube import serving
+    from tuning_operator.web import server
+
+    reach = sidecars.Sidecars(api, _access(options, api))
+    stack.push_async_callback(reach.close)
+    pages = server.Server(serving.Cluster(api, known, reach, _now), _now, hosts=options.web_hosts)
+    try:
+        runner, _ = await pages.serve(options.web_port)
+    except OSError as error:
+        raise Broken(f"cannot listen on port {options.web_port}: {error}; choose another one with --web") from error
+    stack.push_async_callback(runner.cleanup)
 
 
 @contextlib.asynccontextmanager

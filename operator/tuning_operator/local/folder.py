@@ -109,6 +109,10 @@ class Folder:
         found = (self.path / "trials").glob("*/trial.json")
         return sorted((_read(path, TrialRecord) for path in found), key=lambda record: record.spec.number)
 
+    def read_trial(self, number: int) -> TrialRecord:
+        """What is kept of one trial. Raises FolderError when it cannot be read."""
+        return _read(self.trial(number) / "trial.json", TrialRecord)
+
     def write_job(self, record: JobRecord) -> None:
         """Stores the job; when this returns, it is on the disk."""
         _write(self.path / "job.json", record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 from tuning_operator.api import job
@@ -12,30 +12,55 @@ from tuning_operator.stopping import curve
 from tuning_operator.tuner import outcomes, state
 from tuning_trial import collector
 
+Stamp = tuple[object, ...]
+"""Tells whether files are still what they were."""
 MAX_BYTES = 16 * 1024 * 1024
 """How much of one trial's metrics is read."""
 
 
 def snapshot(home: folder.Folder, now: datetime.datetime) -> state.Snapshot:
     """The job as it was last stored, with its learning curves. Raises FolderError when there is none, or it cannot be read."""
-    record = home.read_job()
-    if record is None:
-        raise folder.FolderError(
-            f"there is no job in {home.path}; tuningctl run keeps its jobs in .tuning beside the manifest"
-        )
-    spec = job.JobSpec.model_validate(record.spec, extra="ignore")
-    owner = state.Job(home.path.name, record.uid, record.generation, spec, record.status)
-    trials = tuple(
-        state.Trial(
-            name=f"{home.path.name}-{one.spec.number}",
-            uid="",
-            spec=one.spec,
-            status=one.status,
-            curves=curves(home.attempt(one.spec.number, home.newest_attempt(one.spec.number)), spec),
-        )
-        for one in home.read_trials()
-    )
-    return state.Snapshot(job=owner, trials=trials, now=now)
+    return Reader(home).snapshot(now)
+
+
+class Reader:
+    """Reads a job again and again, and of it only the files that have changed. Not for two threads at once."""
+
+    def __init__(self, home: folder.Folder) -> None:
+        self._home = home
+        self._trials: dict[int, tuple[Stamp, state.Trial]] = {}
+        self.version: Hashable = None
+        """Another one after each `snapshot` that found something new."""
+
+    def snapshot(self, now: datetime.datetime) -> state.Snapshot:
+        """The job as it was last stored. Raises FolderError."""
+        home = self._home
+        stamp = _stamp(home.path / "job.json")
+        record = home.read_job()
+        if record is None:
+            mend = "tuningctl run keeps its jobs in .tuning beside the manifest"
+            raise folder.FolderError(f"there is no job in {home.path}; {mend}")
+        spec = job.JobSpec.model_validate(record.spec, extra="ignore")
+        names = [path.parent.name for path in (home.path / "trials").glob("*/trial.json")]
+        numbers = sorted(int(name) for name in names if name.isdigit())
+        self._trials = {number: self._trial(number, spec) for number in numbers}
+        self.version = (stamp, hash(tuple(stamp for stamp, _ in self._trials.values())))
+        owner = state.Job(home.path.name, record.uid, record.generation, spec, record.status)
+        return state.Snapshot(job=owner, trials=tuple(item for _, item in self._trials.values()), now=now)
+
+    def _trial(self, number: int, spec: job.JobSpec) -> tuple[Stamp, state.Trial]:
+        home, known = self._home, self._trials.get(number)
+        path = home.trial(number) / "trial.json"
+        # What a finished trial has reported does not change any more, so its metrics need not even be looked for.
+        if known is not None and known[1].is_finished() and known[0][:1] == (_stamp(path),):
+            return known
+        place = home.attempt(number, home.newest_attempt(number))
+        stamp = (_stamp(path), _stamp(attempt.metrics_file(place, spec)))
+        if known is not None and known[0] == stamp:
+            return known
+        one = home.read_trial(number)
+        name = f"{home.path.name}-{number}"
+        return stamp, state.Trial(name, name, one.spec, one.status, curves=curves(place, spec))
 
 
 def curves(place: Path, spec: job.JobSpec) -> Mapping[str, curve.Curve]:
@@ -67,3 +92,11 @@ def _take(follower: collector.Collector, seen: int, recorders: dict[str, curve.R
             for name, value in row.values.items():
                 recorders.setdefault(name, curve.Recorder()).add(row.step, value)
     return seen
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 import tuning_operator
@@ -131,17 +132,17 @@ def tiles(job: view.View) -> Markup:
 
 def winner(job: view.View) -> Markup:
     """The best configuration, ready to be copied."""
-    best = job.best
-    if best is None:
-        return NONE
-    pairs = [tag("div", tag("dt", name), tag("dd", wording.setting(value))) for name, value in best.parameters.items()]
-    exact = json.dumps(dict(best.parameters))
-    shell = " ".join(
-        f"HP_{name}={json.dumps(value) if isinstance(value, str) else value}" for name, value in best.parameters.items()
-    )
+    return configured(job.best, "Best configuration") if job.best else NONE
+
+
+def configured(row: view.Row, heading: str) -> Markup:
+    """A trial's configuration."""
+    pairs = [tag("div", tag("dt", name), tag("dd", wording.setting(value))) for name, value in row.parameters.items()]
+    exact = json.dumps(dict(row.parameters))
+    shell = " ".join(f"HP_{name}={shlex.quote(str(value))}" for name, value in row.parameters.items())
     return section(
         "best",
-        "Best configuration",
+        heading,
         tag("dl", pairs, class_="pairs"),
         tag(
             "p",
@@ -149,7 +150,7 @@ def winner(job: view.View) -> Markup:
             tag("button", "Copy as environment", type="button", data_copy=shell),
             class_="actions",
         ),
-        tag("p", _story(best), class_="note", data_t=best.number),
+        tag("p", _story(row), class_="note", data_t=row.number),
     )
 
 
@@ -200,40 +201,34 @@ def trials(
     job: view.View,
     rows: Sequence[view.Row],
     *,
-    heads: Callable[[str, str], Markup] | None = None,
-    link: Callable[[int], str] | None = None,
+    head: Callable[[str, str], Markup] | None = None,
+    lead: Callable[[view.Row], Markup] | None = None,
 ) -> Markup:
-    """The trials as a table that can be sorted. `heads` makes a column's head from its key and title."""
+    """The trials as a table that can be sorted.
+
+    `head` makes a column's head from its key (such as m.accuracy or p.lr) and its title, `lead` a row's first cell.
+    """
     names = [parameter.name for parameter in job.spec.parameters]
     metrics = [one.metric for one in job.spec.objectives]
-    profiles = ["profile"] if any(row.profile for row in rows) else []
-    columns = ["trial", "phase", *metrics, *names, "ran", *profiles, "reason"]
-    head = heads or (lambda key, text: tag("th", tag("button", text, type="button"), scope="col"))
+    columns = [("trial", "trial"), ("phase", "phase"), *((f"m.{name}", name) for name in metrics)]
+    columns += [(f"p.{name}", name) for name in names]
+    columns += [("ran", "ran"), *[("profile", "profile")] * bool(job.spec.profiles), ("reason", "reason")]
+    make = head or (lambda _, text: tag("th", tag("button", text, type="button"), scope="col"))
+    first = lead or (lambda row: tag("th", row.number, scope="row", data_v=row.number))
     return tag(
         "table",
-        tag("thead", tag("tr", [head(key, key) for key in columns])),
-        tag("tbody", [_trial(job, row, metrics, names, bool(profiles), link) for row in rows]),
+        tag("thead", tag("tr", [make(key, text) for key, text in columns])),
+        tag("tbody", [_trial(job, row, first(row), metrics, names) for row in rows]),
         class_="trials",
     )
 
 
-def _trial(
-    job: view.View,
-    row: view.Row,
-    metrics: list[str],
-    names: list[str],
-    profiled: bool,
-    link: Callable[[int], str] | None,
-) -> Markup:
-    number = tag("a", row.number, href=link(row.number)) if link else Markup(str(row.number))
-    cells = [
-        tag("th", number, scope="row", data_v=row.number),
-        tag("td", tag("span", row.phase.value, class_=f"pill {row.phase.lower()}")),
-    ]
+def _trial(job: view.View, row: view.Row, first: Markup, metrics: list[str], names: list[str]) -> Markup:
+    cells = [first, tag("td", tag("span", row.phase.value, class_=f"pill {row.phase.lower()}"))]
     cells += [_cell(row.values.get(name)) for name in metrics]
     cells += [_cell(row.parameters.get(name)) for name in names]
     cells.append(tag("td", wording.elapsed(row.ran) if row.spans else "", data_v=row.ran, class_="n"))
-    if profiled:
+    if job.spec.profiles:
         cells.append(tag("td", row.profile))
     cells.append(tag("td", row.reason, title=row.message or None, class_="soft"))
     return tag("tr", cells, data_t=row.number, class_="best" if row is job.best else None)

@@ -10,6 +10,8 @@ from tuning_operator.report.markup import tag
 from tuning_operator.stopping import curve
 
 HEIGHT = 300.0
+SERIES = 8
+"""Colours that tell curves apart."""
 MOST = 240
 """Curves in one chart; more cannot be told apart."""
 
@@ -46,10 +48,10 @@ def chart(job: view.View, metric: str = "") -> frame.Chart | None:
 
 
 def draw(
-    job: view.View, metric: str, curves: list[tuple[view.Row, curve.Curve]], *, width: float = frame.HALF
+    job: view.View, metric: str, curves: list[tuple[view.Row, curve.Curve]], *, apart: bool = False
 ) -> frame.Drawing:
-    """The drawing alone, of the curves that are given."""
-    area = frame.box(width, HEIGHT)
+    """The drawing alone, of the curves that are given; with `apart` each in a colour of its own, s0, s1 and so on."""
+    area = frame.box(frame.HALF, HEIGHT)
     better = job.direction if metric == job.metric else 0
     values = [value for _, one in curves for value in one.values]
     y = scale.linear(*scale.padded(*scale.bounds(values, better=better)), area.bottom, area.top, 7)
@@ -57,21 +59,31 @@ def draw(
     x = scale.linear(min(steps), max(steps), area.left + 4, area.right - 8)
     best = job.best
     lines, ends = [], []
+    own = {row.number: f"s{index % SERIES}" for index, (row, _) in enumerate(curves)} if apart else {}
     for row, one in sorted(curves, key=lambda pair: _order(pair[0], best)):
         points = [(x.place(step), y.place(value)) for step, value in zip(one.steps, one.values, strict=True)]
-        kind = "best" if row is best else row.phase.lower()
+        extra = own.get(row.number, "")
+        kind = extra or ("best" if row is best else row.phase.lower())
         lines.append(tag("g", frame.line(points, f"curve {kind}", row.number), tag("title", frame.hint(row, job))))
         if row.phase is TrialPhase.STOPPED:
             ends.append(
-                frame.mark(row, *points[-1], f"trial {row.number} stopped: {row.message or row.reason}", size=3.2)
+                frame.mark(
+                    row, *points[-1], f"trial {row.number} stopped: {row.message or row.reason}", size=3.2, extra=extra
+                )
             )
         if row.phase is TrialPhase.RUNNING:
             ends.append(
-                frame.mark(row, *points[-1], f"trial {row.number} is at step {wording.figure(one.steps[-1])}", size=3.2)
+                frame.mark(
+                    row,
+                    *points[-1],
+                    f"trial {row.number} is at step {wording.figure(one.steps[-1])}",
+                    size=3.2,
+                    extra=extra,
+                )
             )
     stopped = sum(row.phase is TrialPhase.STOPPED for row, _ in curves)
     return frame.drawing(
-        width,
+        frame.HALF,
         HEIGHT,
         f"{metric} by step of {wording.many(len(curves), 'trial')}, {stopped} of them stopped.",
         frame.y_axis(area, y, metric),
