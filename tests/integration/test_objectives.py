@@ -65,3 +65,43 @@ async def test_the_best_trial_meets_the_outcome_constraints(
     assert {trial["spec"]["parameters"]["x"] for trial in infeasible} == {0.5, 0.6, 0.7, 0.8, 0.9}
     assert all(trial["status"]["message"].startswith("latency <= 20 is missed by ") for trial in infeasible)
     assert all(trial["status"]["measured"]["duration"] >= 0 for trial in trials)
+
+
+async def test_a_job_learns_from_another_one_that_comes_later_and_goes_early(
+    operator: process.Operator, cluster: client.Client, namespace: str, kubelet: Kubelet
+) -> None:
+    first = builders.job("first", parameters=[builders.real("x")], trials=6, parallel=3, placement=kubelet.placement)
+    second = builders.job(
+        "second",
+        parameters=[builders.real("x", 0, 0.9), builders.whole("n")],
+        algorithm="bayesian",
+        search={"warmStartFrom": [{"name": "first"}], "settings": {"n_initial_points": 3}},
+        trials=3,
+        placement=kubelet.placement,
+    )
+    operator.start()
+    await cluster.create({**second, "spec": {**second["spec"], "suspend": True}}, namespace)
+
+    def waits(job: dict[str, Any]) -> bool:
+        return "first, named in spec.search.warmStartFrom, does not exist" in job.get("status", {}).get("message", "")
+
+    await cluster.until("TuningJob", namespace, "second", waits, 60)
+    await cluster.create(first, namespace)
+    await cluster.until("TuningJob", namespace, "first", complete, 120)
+    await cluster.delete("TuningJob", namespace, "second")
+    await cluster.create({**second, "metadata": {"name": "third"}}, namespace)
+
+    def warm(job: dict[str, Any]) -> bool:
+        return bool(job.get("status", {}).get("warmStart"))
+
+    status = (await cluster.until("TuningJob", namespace, "third", warm, 60))["status"]
+    await cluster.delete("TuningJob", namespace, "first")
+    taken = status["warmStart"]
+    (source,) = taken["sources"]
+    assert source["usable"] + source["unusable"] == 6
+    assert len(taken["results"]) == source["usable"] > 0
+    assert all(lesson["parameters"]["n"] == 5 for lesson in taken["results"])
+    status = (await cluster.until("TuningJob", namespace, "third", complete, 120))["status"]
+    assert status["warmStart"] == taken
+    trials = await cluster.list("TuningTrial", namespace)
+    assert "model" in {trial["spec"]["origin"] for trial in trials if trial["spec"]["job"]["name"] == "third"}

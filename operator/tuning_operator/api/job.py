@@ -153,13 +153,13 @@ class Search(base.Model):
     start_from: Annotated[list[dict[str, int | float | str]], pydantic.Field(max_length=1000)] = []
     """Configurations to try first, in this order. A parameter that is left out is sampled."""
     warm_start_from: Annotated[list[JobReference], pydantic.Field(max_length=16)] = []
-    """Earlier jobs to learn from."""
+    """Earlier jobs to learn from, finished or not; their parameters may differ. What is taken over, when this job begins, is kept in its status: at most 100 results. On one machine these are jobs that were run in the same folder."""
 
 
 class JobReference(base.Model):
     """Another TuningJob of the same namespace."""
 
-    name: Annotated[str, pydantic.Field(min_length=1, max_length=253)]
+    name: Annotated[str, pydantic.Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
     """Name of the job."""
 
 
@@ -352,6 +352,41 @@ class BestTrial(base.Model):
     """Its configuration."""
 
 
+class Lesson(base.Model):
+    """A result of an earlier job, as this one learns from it."""
+
+    parameters: dict[str, int | float | str]
+    """The configuration, in this job's space."""
+    values: dict[str, float]
+    """The objective values, by metric."""
+    violations: Annotated[list[float], pydantic.Field(max_length=16)] = []
+    """By how much each outcome constraint is broken; 0 or less where it is met."""
+
+
+class WarmStartSource(base.Model):
+    """An earlier job that was learnt from."""
+
+    name: str
+    """Name of the job."""
+    uid: str
+    """Its uid."""
+    usable: int
+    """How many of its trials say something about this job's parameters and objectives."""
+    unusable: int
+    """How many do not: they have not succeeded, are outside of the ranges, or lack a metric."""
+
+
+class WarmStart(base.Model):
+    """What was taken over from earlier jobs when this one began; it does not change any more."""
+
+    sources: Annotated[list[WarmStartSource], pydantic.Field(max_length=16)]
+    """The jobs that it was taken from."""
+    digest: str
+    """Fingerprint of the results."""
+    results: Annotated[list[Lesson], pydantic.Field(max_length=100)]
+    """The results: where there were more, the better half of the room holds the best, the rest is spread over the others."""
+
+
 class JobStatus(base.Model):
     """What became of the job so far."""
 
@@ -381,6 +416,8 @@ class JobStatus(base.Model):
     """How much of the objectives' space the trials in paretoFront dominate, up to hypervolumeReference, in the product of the objectives' units. It grows as the front gets better. Given for up to six objectives."""
     hypervolume_reference: dict[str, float] | None = None
     """The point up to which the hypervolume is counted: the worst values of the first ten trials that succeeded."""
+    warm_start: WarmStart | None = None
+    """With search.warmStartFrom: what was taken over from earlier jobs."""
     start_time: datetime.datetime | None = None
     """When the job was first looked at."""
     completion_time: datetime.datetime | None = None

@@ -13,13 +13,6 @@ from tuning_operator.api.rules import Rule
 
 UNSERVED: tuple[Rule[JobSpec], ...] = (
     Rule(
-        "search.warmStartFrom",
-        "learning from earlier jobs (search.warmStartFrom) is not served by this version",
-        "remove the field",
-        lambda spec: not spec.search.warm_start_from,
-        "!has(self.search.warmStartFrom) || size(self.search.warmStartFrom) == 0",
-    ),
-    Rule(
         "profiles",
         "more than one profile is not served by this version",
         "keep one",

@@ -120,6 +120,8 @@ def _misnamed(path: str, name: str) -> tuple[str, str]:
     elif path.startswith("spec.parameters"):
         kind = "makes no name of an environment variable"
         letters = "use letters, digits and underscores, and do not begin with a digit"
+    elif path.startswith("spec.search"):
+        kind, letters = "is no name of a job", "use lower case letters, digits, - and . in between"
     else:
         kind, letters = "is no name of a profile", "use lower case letters, digits and - in between"
     return f"{quoted(name)} {kind}", letters

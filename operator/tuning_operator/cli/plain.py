@@ -35,8 +35,8 @@ class Lines:
         self._message = message
 
     def tell(self, news: actions.Announce) -> None:
-        """Attempts that were lost; all other news are told by `show`."""
-        if news.reason == "TrialAttemptLost":
+        """What `show` does not tell: attempts that were lost, and what was learnt from other jobs."""
+        if news.reason in ("TrialAttemptLost", "WarmStarted"):
             self.say(words.clean(news.message))
 
     def say(self, line: str) -> None:

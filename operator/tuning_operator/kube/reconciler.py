@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import datetime
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 
 from tuning_operator.api import errors, job, trial
 from tuning_operator.kube import client, executor, metrics, observing, store, workqueue
@@ -177,7 +177,20 @@ class Reconciler:
             obstacle=memory.obstacle,
             trouble=memory.trouble,
             status_written=memory.status_written,
+            sources=tuple(self._sources(record, spec)),
         )
+
+    def _sources(self, record: store.JobRecord, spec: job.JobSpec) -> Iterator[state.Source]:
+        """The jobs that are to be learnt from, as far as they exist, until that is done."""
+        if record.status.warm_start is not None:
+            return
+        for reference in spec.search.warm_start_from:
+            key = store.Key(record.key.namespace, reference.name)
+            other = self._store.jobs.get(key)
+            if other is not None:
+                known = self._store.trials(key, other.uid)
+                trials = tuple(state.Trial(item.name, item.uid, item.spec, item.status) for item in known)
+                yield state.Source(key.name, other.uid, trials)
 
     def _trial(
         self,

@@ -81,6 +81,7 @@ class Runtime:
         limits = wanted.spec.limits.model_copy(update={"parallel_trials": parallel})
         self._spec = wanted.spec.model_copy(update={"limits": limits})
         self._trials = {record.spec.number: self._trial(record) for record in home.read_trials()}
+        self._sources = () if self._record.status.warm_start else _sources(home, self._spec)
         self._attempts: dict[int, attempt.Attempt] = {}
         self._live: dict[asyncio.Task[None], attempt.Attempt] = {}
         self._proposals: dict[int, state.Proposal] = {}
@@ -105,6 +106,7 @@ class Runtime:
             proposals=self._proposals,
             exhausted_at=self._exhausted_at,
             status_written=self._status_written,
+            sources=self._sources,
         )
 
     def interrupt(self) -> None:
@@ -284,6 +286,24 @@ def _recall(home: folder.Folder, spec: job.JobSpec, uid: str) -> folder.JobRecor
     return folder.JobRecord(
         uid=kept.uid, generation=generation, spec=wire, status=_paused(kept.status, home.last_beat())
     )
+
+
+def _sources(home: folder.Folder, spec: job.JobSpec) -> tuple[state.Source, ...]:
+    """The jobs that are to be learnt from, as they were left in the folders beside this one. Raises SpecError."""
+    found: list[state.Source] = []
+    for index, reference in enumerate(spec.search.warm_start_from):
+        other = folder.Folder(home.path.parent / reference.name)
+        record = other.read_job()
+        if record is None:
+            field = f"spec.search.warmStartFrom[{index}].name"
+            message = f"no job {reference.name} was run in {home.path.parent}"
+            raise errors.SpecError([errors.Problem(field, message, "run it first, or name it as --state has it")])
+        trials = tuple(
+            state.Trial(f"{reference.name}-{one.spec.number}", f"{record.uid}-{one.spec.number}", one.spec, one.status)
+            for one in other.read_trials()
+        )
+        found.append(state.Source(reference.name, record.uid, trials))
+    return tuple(found)
 
 
 def _paused(status: job.JobStatus, last_beat: datetime.datetime) -> job.JobStatus:

@@ -109,6 +109,7 @@ class Shell:
             exhausted_at=self._exhausted_at,
             obstacle=self._obstacle,
             status_written=None if self._written is None else fates.moment(self._written),
+            sources=around.sources,
         ), versions
 
     def _act(self, snapshot: state.Snapshot, versions: dict[int, int], action: actions.Action) -> bool:

@@ -75,6 +75,8 @@ class World:
         self.status = job.JobStatus()
         self.trials: dict[int, Stored] = {}
         self.lives: dict[int, dict[int, fates.Life]] = {}
+        self.sources: tuple[state.Source, ...] = ()
+        """Other jobs that are there to be learnt from."""
         self.history: list[Entry] = []
         self._script = script
         self._gate = gate

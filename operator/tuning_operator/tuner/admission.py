@@ -8,12 +8,13 @@ from typing import Any
 from tuning_operator.api import errors, job, manifest
 from tuning_operator.search import suggest
 from tuning_operator.stopping import check
+from tuning_operator.tuner import warm
 
 
 def admit(document: Any) -> manifest.Job:
     """The manifest as a job that can be run. Raises SpecError with every problem."""
     parsed = manifest.parse(document)
-    found = [*suggest.check(parsed.spec), *check.check(parsed.spec)]
+    found = [*warm.problems(parsed.metadata.name, parsed.spec), *suggest.check(parsed.spec), *check.check(parsed.spec)]
     if found:
         raise errors.SpecError(found)
     return parsed

@@ -10,10 +10,13 @@ import datetime
 from collections.abc import Iterator, Mapping
 
 from tuning_operator.api import job, trial
-from tuning_operator.tuner import actions, basis, ending, judging, report, state, trials
+from tuning_operator.tuner import actions, basis, ending, judging, report, state, trials, warm
 
 DEBOUNCE = datetime.timedelta(seconds=1)
 """Mere counts in the job's status are written at most this often."""
+
+PATIENCE = datetime.timedelta(seconds=5)
+"""A job that is to be learnt from and does not exist is looked for again after this time."""
 
 Writes = actions.CreateTrial | actions.StartAttempt | actions.RecordTrial
 
@@ -72,7 +75,7 @@ def _announced(steps: Iterator[actions.Action]) -> Iterator[actions.Action]:
 def _grow(snapshot: state.Snapshot) -> Iterator[actions.Action]:
     """New trials, as far as the limits allow."""
     owner = snapshot.job
-    if owner.spec.suspend or report.changed(owner) or not owner.status.spec_digest:
+    if owner.spec.suspend or report.changed(owner) or not owner.status.spec_digest or warm.due(snapshot):
         return
     live = sum(not item.is_finished() for item in snapshot.trials)
     room = owner.spec.limits.parallel_trials - live
@@ -147,6 +150,8 @@ def _news(snapshot: state.Snapshot, before: job.JobStatus, after: job.JobStatus)
             "Reopened",
             "the spec was changed: the job goes on from its history",
         )
+    if before.warm_start is None and after.warm_start is not None:
+        yield actions.Announce("warm-start", "WarmStarted", warm.sentence(after.warm_start))
     if not before.spec_digest and after.spec_digest:
         algorithm = snapshot.job.spec.search.algorithm
         yield actions.Announce(
@@ -160,5 +165,7 @@ def _wake(
     moments = [trials.wake(item, around) for item in snapshot.trials]
     if over is None:
         moments.append(ending.deadline(snapshot))
+        if warm.missing(snapshot):
+            moments.append(snapshot.now + PATIENCE)
     # What was due by now has been decided on; were it due still, the caller would look again without end.
     return min((moment for moment in moments if moment is not None and moment > snapshot.now), default=None)

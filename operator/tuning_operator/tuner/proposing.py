@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from tuning_operator.api import trial
 from tuning_operator.search import suggest
 from tuning_operator.search.dimension import Configuration
-from tuning_operator.tuner import basis, results, state
+from tuning_operator.tuner import basis, results, state, warm
 
 
 def requests(
     owner: state.Job, trials: Sequence[state.Trial], wanted: Sequence[tuple[int, frozenset[int]]]
 ) -> tuple[suggest.Request, ...]:
     """One request for each wanted trial, made from the trials that exist."""
-    return tuple(results.request(owner, trials, number, based_on) for number, based_on in wanted)
+    earlier = warm.told(owner)
+    return tuple(results.request(owner, trials, number, based_on, earlier) for number, based_on in wanted)
 
 
 def propose(batch: Sequence[suggest.Request]) -> tuple[suggest.Suggestion, ...]:

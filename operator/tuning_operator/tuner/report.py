@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 
 from tuning_operator.api import errors, job, trial
-from tuning_operator.tuner import ending, standing, state
+from tuning_operator.tuner import ending, standing, state, warm
 
 FIXED = ("objectives", "parameters", "constraints", "search")
 """What may not change once the job has begun: results found before would not answer the new question."""
@@ -68,6 +68,7 @@ def status(snapshot: state.Snapshot, over: ending.Ending | None) -> job.JobStatu
             "progress": _progress(snapshot),
             "start_time": before.start_time or snapshot.now,
             "completion_time": (before.completion_time or snapshot.now) if over else None,
+            "warm_start": _warm_start(snapshot, over),
             **_best(snapshot),
             **_clock(snapshot, phase),
         }
@@ -117,6 +118,9 @@ def _waiting(snapshot: state.Snapshot) -> str:
     if parts:
         fields = ", ".join(f"spec.{part}" for part in parts)
         return f"no new trials: {fields} changed since the job began; change it back, or create a new job"
+    if absent := warm.missing(snapshot):
+        mend = "create it, or create this job anew without it"
+        return f"no trials yet: {', '.join(absent)}, named in spec.search.warmStartFrom, does not exist; {mend}"
     if snapshot.obstacle is not None:
         return str(snapshot.obstacle)
     stuck = [
@@ -182,6 +186,14 @@ def _front(snapshot: state.Snapshot, found: Sequence[standing.Candidate]) -> dic
         "hypervolume": standing.hypervolume(shown, edge),
         "hypervolume_reference": standing.signed(objectives, edge),
     }
+
+
+def _warm_start(snapshot: state.Snapshot, over: ending.Ending | None) -> job.WarmStart | None:
+    """What was taken over from other jobs; taken now, if that is due and all of them are there."""
+    before = snapshot.job.status.warm_start
+    if over or snapshot.problems or not warm.due(snapshot) or warm.missing(snapshot):
+        return before
+    return warm.take(snapshot.job.spec, snapshot.sources)
 
 
 def _clock(snapshot: state.Snapshot, phase: job.JobPhase) -> dict[str, object]:

@@ -182,11 +182,17 @@ def reaches(objective: job.Objective, value: float) -> bool:
     return value >= objective.target if objective.goal is job.Goal.MAXIMIZE else value <= objective.target
 
 
-def request(owner: state.Job, trials: Sequence[state.Trial], number: int, based_on: frozenset[int]) -> suggest.Request:
+def request(
+    owner: state.Job,
+    trials: Sequence[state.Trial],
+    number: int,
+    based_on: frozenset[int],
+    earlier: Sequence[suggest.Result] = (),
+) -> suggest.Request:
     """The question that the search is asked for trial `number`. Trials that it may not know of are pending to it.
 
     The search knows configurations: to it those that are tried several times are one result, or pending until all their
-    trials have ended.
+    trials have ended. `earlier` are results of other jobs.
     """
     spec = owner.spec
     groups = repeats.grouped(spec, (item for item in trials if item.number < number))
@@ -200,7 +206,7 @@ def request(owner: state.Job, trials: Sequence[state.Trial], number: int, based_
         settings=spec.search.settings,
         seed=spec.search.seed,
         number=configuration,
-        results=tuple(_result(index, groups[index], spec) for index in groups if index in known),
+        results=(*earlier, *(_result(index, groups[index], spec) for index in groups if index in known)),
         pending=tuple(
             suggest.Pending(index, group[0].spec.parameters) for index, group in groups.items() if index not in known
         ),

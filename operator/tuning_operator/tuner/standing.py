@@ -63,7 +63,7 @@ def _candidate(spec: job.JobSpec, group: Sequence[state.Trial]) -> Candidate | N
     if len(rows) != spec.trial.repeats or not outcomes.feasible(spec, [item.status for item in group]):
         return None
     values = repeats.means(rows)
-    costs = tuple(_cost(one, values[one.metric]) for one in spec.objectives)
+    costs = tuple(cost(one, values[one.metric]) for one in spec.objectives)
     return Candidate(group[0], values, costs, repeats.errors(rows), len(rows))
 
 
@@ -109,10 +109,11 @@ def hypervolume(members: Sequence[Candidate], edge: pareto.Point) -> float | Non
 
 def signed(objectives: Sequence[job.Objective], costs: pareto.Point) -> dict[str, float]:
     """Costs as the objectives' values."""
-    return {one.metric: _cost(one, cost) for one, cost in zip(objectives, costs, strict=True)}
+    return {one.metric: cost(one, value) for one, value in zip(objectives, costs, strict=True)}
 
 
-def _cost(objective: job.Objective, value: float) -> float:
+def cost(objective: job.Objective, value: float) -> float:
+    """A value signed so that smaller is better, and the other way round."""
     return -value if objective.goal is job.Goal.MAXIMIZE else value
 
 

@@ -102,6 +102,15 @@ class Obstacle:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Source:
+    """Another job, to learn from."""
+
+    name: str
+    uid: str
+    trials: tuple[Trial, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Snapshot:
     """One job at one moment.
 
@@ -119,6 +128,8 @@ class Snapshot:
     obstacle: Obstacle | None = None
     trouble: str = ""
     status_written: datetime.datetime | None = None
+    sources: tuple[Source, ...] = ()
+    """The jobs to learn from that exist, as long as nothing has been taken over from them."""
 
     @property
     def made(self) -> int:

@@ -61,7 +61,6 @@ REFUSED = {
     "metrics path that climbs": (changed("spec.metrics.path", "a/../../b"), "the path leaves the metrics folder"),
     "metrics path that ends up": (changed("spec.metrics.path", "a/.."), "the path leaves the metrics folder"),
     "pattern for json": (changed("spec.metrics.format", "json"), "a pattern is for format text only"),
-    "warm start": (changed("spec.search.warmStartFrom", [{"name": "other"}]), "learning from earlier jobs"),
     "two profiles": (changed("spec.profiles.1", {"name": "b", "resources": {}}), "more than one profile"),
     "metrics from stdout": (changed("spec.metrics.source", "stdout"), "only the metrics source file"),
     "two workers": (changed("spec.trial.workers", 2), "more than one worker a trial"),

@@ -15,12 +15,6 @@ UNSERVED = {
         {"name": "gpu", "resources": {"limits": {"nvidia.com/gpu": 1}}},
         "spec.profiles: more than one profile is not served by this version; keep one",
     ),
-    "warm start": (
-        "spec.search.warmStartFrom",
-        [{"name": "other"}],
-        "spec.search.warmStartFrom: learning from earlier jobs (search.warmStartFrom) is not served by this version; "
-        "remove the field",
-    ),
     "two workers": (
         "spec.trial.workers",
         2,

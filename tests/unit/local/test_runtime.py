@@ -52,6 +52,21 @@ async def test_time_and_memory_are_measured_and_may_be_constrained(tmp_path: Pat
     assert done.job.status.best is None
 
 
+async def test_a_job_learns_from_another_that_was_run_beside_it(tmp_path: Path) -> None:
+    warm = bench.job(name="second", search={"warmStartFrom": [{"name": "first"}]})
+    with pytest.raises(errors.SpecError, match=r"warmStartFrom\[0\].name: no job first was run in .*; run it first"):
+        await bench.run(tmp_path / "second", warm)
+    first = await bench.run(tmp_path, bench.job(name="first"))
+    (tmp_path / "state").rename(tmp_path / "second" / "first")
+    done = await bench.run(tmp_path / "second", warm)
+    taken = done.job.status.warm_start
+    assert taken is not None
+    assert {lesson.values["accuracy"] for lesson in taken.results} == {
+        t.status.values["accuracy"] for t in first.trials
+    }
+    assert done.job.status.phase == "Complete"
+
+
 async def test_running_a_finished_job_again_starts_nothing(tmp_path: Path) -> None:
     first = await bench.run(tmp_path, bench.job())
     again = await bench.run(tmp_path, bench.job())
