@@ -6,21 +6,18 @@ the values in it, in a bounded time whatever the line is, and says why when it c
 ``json``: one JSON object a line. Numbers, and strings that are numbers, are metrics (also "NaN" and "Infinity"); true,
 false, null, lists and other strings are not. Objects inside are flattened: ``{"val": {"acc": 0.9}}`` is ``val/acc``.
 ``text``: ``name=value`` pairs, as Katib finds them, except that names may hold ``/`` and ``.`` and values may be NaN or
-infinite. With a pattern of the user's, group 1 is the name and group 2 the value.
+infinite. With a pattern of the user's, a regular expression of RE2's, group 1 is the name and group 2 the value.
 
 In both, ``step`` is the row's step and ``time`` or ``timestamp`` its time, unless they are objectives themselves.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import re
-import signal
-import threading
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 MAX_PATTERN_LINE = 4096
 """The longest line, in characters, that a pattern of the user's is tried on."""
@@ -28,10 +25,6 @@ MAX_NUMBER = 64
 """The longest text, in characters, that may be a number."""
 MAX_DEPTH = 4
 """How deep objects in a JSON line are flattened."""
-PATTERN_SECONDS = 0.1
-"""How long, in seconds of processor time, a pattern of the user's may take for one line."""
-PATTERN_CHANCES = 5
-"""After this many lines that took too long, the pattern is not tried any more."""
 
 STEP = "step"
 TIMES = ("timestamp", "time")
@@ -60,11 +53,20 @@ class ConfigurationError(ValueError):
     """A metrics configuration that cannot work: what is wrong, and what to write instead."""
 
 
+class Reader(Protocol):
+    """Reads one line after the other."""
+
+    def read(self, line: str) -> Row | None:
+        """The line's row, None for a line without metrics. Raises BadLineError."""
+
+
 class JsonReader:
     """Reads JSON lines."""
 
-    def __init__(self, objectives: Collection[str] = ()) -> None:
+    def __init__(self, objectives: Collection[str] = (), *, others: bool = False) -> None:
+        """Where there may be `others`, lines that do not begin as a JSON object does are passed over."""
         self._special = _special(objectives)
+        self._others = others
         # Reading whole numbers as floats spares a conversion, and the quadratic time of very long ones.
         self._decoder = json.JSONDecoder(parse_int=float)
 
@@ -73,6 +75,8 @@ class JsonReader:
         try:
             # raw_decode() takes half of the time that decode() needs, but wants the line bare.
             line = line.strip()
+            if self._others and not line.startswith("{"):
+                return None
             fields, end = self._decoder.raw_decode(line)
         except (ValueError, RecursionError) as error:
             raise BadLineError(f"not valid JSON ({error})") from error
@@ -100,7 +104,7 @@ class TextReader:
     def __init__(self, objectives: Collection[str] = (), pattern: str = "") -> None:
         """`pattern` is a regular expression of the user's. Raises ConfigurationError when it is none."""
         self._special = _special(objectives)
-        self._find = _GuardedPattern(pattern).pairs if pattern else PAIR.findall
+        self._find = _Pattern(pattern).pairs if pattern else PAIR.findall
 
     def read(self, line: str) -> Row | None:
         """The line's row, None for a line without metrics. Raises BadLineError."""
@@ -170,65 +174,54 @@ def _flatten(fields: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[
                 yield prefix + name, metric
 
 
-class _OverdueError(Exception):
-    """The pattern took too long."""
+def reader(kind: str, pattern: str, objectives: Collection[str], *, others: bool = False) -> Reader:
+    """The reader of a format; where there may be `others`, lines that are no JSON objects are no errors.
+
+    Raises ConfigurationError.
+    """
+    if kind == "text":
+        return TextReader(objectives, pattern)
+    if kind != "json":
+        raise ConfigurationError(f"metrics.format is {kind!r}; write json or text")
+    if pattern:
+        raise ConfigurationError("metrics.pattern is for the format text; leave it out, or write format: text")
+    return JsonReader(objectives, others=others)
 
 
-class _GuardedPattern:
-    """A regular expression of the user's that cannot hang its caller.
+class _Pattern:
+    """A regular expression of the user's, which is RE2's: so it takes linear time, and cannot hang its caller.
 
-    Python's expressions backtrack: some need exponential time, even on a short line. They do look for signals on their
-    way, so a timer of processor time ends them. Signals reach the main thread only; elsewhere there is no guard.
+    Katib's patterns are of the same language, as it is Go's.
     """
 
     def __init__(self, pattern: str) -> None:
-        try:
-            self._regex = re.compile(pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise ConfigurationError(
-                f"metrics.pattern is no regular expression: {error}; write one with two groups, the name and the value"
-            ) from error
-        if self._regex.groups < 2:
-            raise ConfigurationError(
-                f"metrics.pattern has {self._regex.groups} groups; write two, the metric's name and its value,"
-                r" such as (\w+)=([0-9.]+)"
-            )
-        self._chances = PATTERN_CHANCES
+        self._regex = compiled(pattern)
 
     def pairs(self, line: str) -> list[tuple[str, str]]:
         """The names and values in the line. Raises BadLineError."""
-        if not self._chances:
-            raise BadLineError("metrics.pattern was given up, as it is too slow; write one without nested repetition")
         if len(line) > MAX_PATTERN_LINE:
             raise BadLineError(f"longer than the {MAX_PATTERN_LINE} characters that metrics.pattern is tried on")
-        try:
-            with _processor_time(PATTERN_SECONDS):
-                found = self._regex.findall(line)
-        except (_OverdueError, RecursionError, MemoryError) as error:
-            self._chances -= 1
-            raise BadLineError(
-                f"metrics.pattern takes more than {PATTERN_SECONDS} s for it; write one without nested repetition"
-            ) from error
-        return [(groups[0], groups[1]) for groups in found]
+        return [(groups[0] or "", groups[1] or "") for groups in self._regex.findall(line)]
 
 
-@contextlib.contextmanager
-def _processor_time(seconds: float) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def compiled(pattern: str) -> Any:
+    """A pattern of the user's, ready to be used. Raises ConfigurationError when it is none."""
+    # Only who has a pattern pays for the library.
+    import re2
 
-    def overdue(_signal: int, _frame: object) -> None:
-        raise _OverdueError
-
-    previous = signal.signal(signal.SIGVTALRM, overdue)
+    options = re2.Options()
+    options.log_errors = False
     try:
-        try:
-            # The timer counts processor time, so a slow or a busy machine makes no pattern overdue.
-            signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-    finally:
-        # Apart from the timer's end, as the handler may raise even there.
-        signal.signal(signal.SIGVTALRM, previous)
+        regex = re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
+        raise ConfigurationError(
+            f"metrics.pattern is no regular expression of RE2's: {reason}; write one with two groups, the name and the"
+            r" value, such as (\w+)=([-+.\w]+)"
+        ) from error
+    if regex.groups < 2:
+        raise ConfigurationError(
+            f"metrics.pattern has {regex.groups} of the two groups it needs; put the metric's name and its value in round"
+            r" brackets, such as (\w+)=([-+.\w]+)"
+        )
+    return regex

@@ -19,7 +19,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tuning_trial.collector import Collector, ConfigurationError, Observation
+from tuning_trial import kinds
+from tuning_trial.lines import ConfigurationError
+from tuning_trial.record import Observation
 from tuning_trial.summary import LIMIT_BYTES, SMALLEST_LIMIT_BYTES, Summary
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 class Settings:
     """The sidecar's environment."""
 
-    path: str
+    source: str
+    where: str
     format: str
     pattern: str
     objectives: tuple[str, ...]
@@ -63,7 +66,8 @@ class Settings:
             return environ.get(f"TUNING_{name}", default)
 
         return cls(
-            path=get("METRICS_FILE"),
+            source=get("METRICS_SOURCE") or "file",
+            where=get("METRICS_PLACE") or get("METRICS_FILE"),
             format=get("METRICS_FORMAT") or "json",
             pattern=get("METRICS_PATTERN"),
             objectives=tuple(name for name in get("OBJECTIVES").split(",") if name),
@@ -85,18 +89,18 @@ class Unusable:
     def __init__(self, problem: str) -> None:
         self._summary = Summary(problem=problem)
 
-    def poll(self, _budget_bytes: int) -> bool:
+    def poll(self, budget_bytes: int) -> bool:
         """There is nothing to read."""
         return False
 
-    def finish(self, _budget_bytes: int) -> None:
+    def finish(self, budget_bytes: int) -> None:
         """There is nothing to end."""
 
     def summary(self) -> Summary:
         """Says why there are no metrics."""
         return self._summary
 
-    def observations(self, _after: int, _limit: int) -> list[Observation]:
+    def observations(self, after: int, limit: int = 1000) -> list[Observation]:
         """There are none."""
         return []
 
@@ -134,7 +138,7 @@ class Message:
 class Sidecar:
     """One trial's collection: the main thread drives it, those of the HTTP server ask it."""
 
-    def __init__(self, collector: Collector | Unusable, message: Message) -> None:
+    def __init__(self, collector: kinds.Collecting, message: Message) -> None:
         self._collector = collector
         self._message = message
         self._lock = threading.Lock()
@@ -222,12 +226,14 @@ def main() -> int:
     return 0
 
 
-def _collector(settings: Settings) -> Collector | Unusable:
-    if not settings.path:
-        return Unusable("TUNING_METRICS_FILE is not set; set it to the path of the trial's metrics file")
+def _collector(settings: Settings) -> kinds.Collecting:
+    if not settings.where:
+        return Unusable("TUNING_METRICS_PLACE is not set; set it to the path of the trial's metrics file")
     try:
         # No component of the path may be a link: everything outside the shared volume is the sidecar's own.
-        return Collector(settings.path, settings.format, settings.pattern, settings.objectives, root="/")
+        return kinds.collecting(
+            settings.source, settings.where, settings.format, settings.pattern, settings.objectives, root="/"
+        )
     except ConfigurationError as error:
         return Unusable(str(error))
 

@@ -31,7 +31,7 @@ class Source:
         """
         self.path = path
         self._root = root or os.path.dirname(path) or "."  # noqa: PTH120
-        if PurePath(self._root) not in PurePath(path).parents or ".." in path.split("/"):
+        if escapes(path, self._root) or PurePath(path) == PurePath(self._root):
             raise ValueError(
                 f"the metrics file {path} does not lie in {self._root}; write a path below it without '..'"
             )
@@ -132,3 +132,8 @@ class Source:
 
     def _wrong(self, kind: str) -> str:
         return f"{self.path} is {kind}; the trial must write a regular file there"
+
+
+def escapes(path: str, root: str) -> bool:
+    """Whether `path` does not surely lie below `root`, or is it."""
+    return PurePath(root) not in (PurePath(path), *PurePath(path).parents) or ".." in path.split("/")

@@ -18,7 +18,7 @@ import urllib.parse
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tuning_trial.collector import Observation
+from tuning_trial.record import Observation
 from tuning_trial.reporter import encode
 from tuning_trial.summary import Metric, Summary
 

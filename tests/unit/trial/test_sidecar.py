@@ -211,7 +211,7 @@ def test_without_its_port_it_still_collects(start: Start) -> None:
     [
         pytest.param({"TUNING_METRICS_FORMAT": "text", "TUNING_METRICS_PATTERN": "("}, "metrics.pattern is no", id="pattern"),
         pytest.param({"TUNING_METRICS_FORMAT": "xml"}, "metrics.format is 'xml'", id="format"),
-        pytest.param({"TUNING_METRICS_FILE": ""}, "TUNING_METRICS_FILE is not set", id="no file"),
+        pytest.param({"TUNING_METRICS_FILE": ""}, "TUNING_METRICS_PLACE is not set", id="no file"),
         pytest.param({"TUNING_METRICS_FILE": "metrics"}, "the metrics file metrics does not lie in /", id="relative file"),
         pytest.param({}, "was never written", id="no metrics"),
     ],
