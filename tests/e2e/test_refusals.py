@@ -63,7 +63,11 @@ async def test_the_api_server_refuses_by_schema(ground: Ground, spec: Object, fi
 BAD_SPECS: dict[str, tuple[dict[str, Any], str, str]] = {
     "min-above-max": ({"parameters": [builders.real("x", 2, 1)]}, "spec.parameters", "max"),
     "log-from-zero": ({"parameters": [builders.real("x", scale="log")]}, "spec.parameters", "log"),
-    "stdout-metrics": ({"metrics": {"source": "stdout"}}, "metrics.source", "only the metrics source file is served"),
+    "no-endpoint": (
+        {"metrics": {"source": "prometheus"}},
+        "metrics.endpoint",
+        "the source prometheus needs an endpoint",
+    ),
     "several-workers": ({"trial": {"workers": 2}}, "trial.workers", "more than one worker a trial is not served"),
 }
 

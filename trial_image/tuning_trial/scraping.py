@@ -130,8 +130,8 @@ def fetch(port: int, path: str, seconds: float) -> str:
 def samples(text: str) -> dict[str, float]:
     """The gauges, counters and untyped metrics in an answer.
 
-    One with labels is called as Prometheus writes it, such as ``loss{split="val"}``; the only one of its name also by
-    the name alone. Raises ValueError for what is no answer of an endpoint for Prometheus.
+    One with labels is called by its name and their values, such as ``loss/val`` for ``loss{split="val"}``; the only one
+    of its name also by the name alone. Raises ValueError for what is no answer of an endpoint for Prometheus.
     """
     from prometheus_client import parser
 
@@ -145,6 +145,6 @@ def samples(text: str) -> dict[str, float]:
                 continue
             named.setdefault(sample.name, []).append(float(sample.value))
             if sample.labels:
-                labels = ",".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()))
-                found[f"{sample.name}{{{labels}}}"] = float(sample.value)
+                labels = [value for _, value in sorted(sample.labels.items())]
+                found["/".join([sample.name, *labels])] = float(sample.value)
     return {**found, **{name: values[0] for name, values in named.items() if len(values) == 1}}

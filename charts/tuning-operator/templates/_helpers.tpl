@@ -83,6 +83,9 @@ capabilities: {drop: [ALL]}
   resources: [pods]
   verbs: [get, list, watch, create, delete]
 - apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [""]
   resources: [events]
   verbs: [get, create, patch]
 {{- if .Values.web.enabled }}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
@@ -21,12 +20,14 @@ from tuning_operator.api.job import (
     Limits,
     Metrics,
     MetricsFormat,
+    MetricsSource,
     Parameter,
     ParameterType,
     Prior,
     Profile,
     Scale,
 )
+from tuning_trial import lines
 
 T = TypeVar("T", bound=base.Model)
 
@@ -38,6 +39,8 @@ EXACT = 2**53
 
 ROUNDING = 1.000000001
 """Room for binary fractions: 0.3 - 0.1 is a little less than a step of 0.2."""
+
+SIDECAR_PORT = 9464
 
 QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
 """A Kubernetes resource quantity, such as 500m, 2 or 16Gi."""
@@ -260,8 +263,45 @@ METRICS: tuple[Rule[Metrics], ...] = (
         "path",
         "the path leaves the metrics folder",
         "write a path below it, such as metrics.jsonl",
-        lambda metrics: re.search(r"^/|(^|/)\.\.(/|$)", metrics.path) is None,
-        r"!self.path.matches('^/|(^|/)\\.\\.(/|$)')",
+        lambda metrics: metrics.path is None or re.search(r"^/|(^|/)\.\.(/|$)", metrics.path) is None,
+        r"!has(self.path) || !self.path.matches('^/|(^|/)\\.\\.(/|$)')",
+    ),
+    Rule(
+        "path",
+        "a path is for the sources file and tensorboard only",
+        "remove path",
+        lambda metrics: metrics.path is None or metrics.source in (MetricsSource.FILE, MetricsSource.TENSORBOARD),
+        "!has(self.path) || self.source in ['file', 'tensorboard']",
+    ),
+    Rule(
+        "format",
+        "format text is for the sources file and stdout only",
+        "remove format",
+        lambda metrics: (
+            metrics.format is MetricsFormat.JSON or metrics.source in (MetricsSource.FILE, MetricsSource.STDOUT)
+        ),
+        "self.format == 'json' || self.source in ['file', 'stdout']",
+    ),
+    Rule(
+        "endpoint",
+        "the source prometheus needs an endpoint",
+        "say where the trial serves its metrics, such as endpoint: {port: 9100}",
+        lambda metrics: metrics.endpoint is not None or metrics.source is not MetricsSource.PROMETHEUS,
+        "has(self.endpoint) || self.source != 'prometheus'",
+    ),
+    Rule(
+        "endpoint",
+        "an endpoint is for the source prometheus only",
+        "remove endpoint, or write source: prometheus",
+        lambda metrics: metrics.endpoint is None or metrics.source is MetricsSource.PROMETHEUS,
+        "!has(self.endpoint) || self.source == 'prometheus'",
+    ),
+    Rule(
+        "endpoint.port",
+        f"the metrics sidecar listens on port {SIDECAR_PORT}",
+        "let the trial use another one",
+        lambda metrics: metrics.endpoint is None or metrics.endpoint.port != SIDECAR_PORT,
+        f"!has(self.endpoint) || self.endpoint.port != {SIDECAR_PORT}",
     ),
     Rule(
         "pattern",
@@ -351,17 +391,10 @@ def _pattern(metrics: Metrics, path: str) -> Iterator[Problem]:
     if metrics.pattern is None:
         return
     try:
-        with warnings.catch_warnings(action="ignore"):
-            groups = re.compile(metrics.pattern).groups
-    except (re.error, OverflowError, RecursionError) as error:
-        yield Problem(f"{path}.pattern", f"not a regular expression ({error})", r"write one such as (\w+)=([-+.\w]+)")
-        return
-    if groups < 2:
-        yield Problem(
-            f"{path}.pattern",
-            f"the pattern has {groups} of the two groups it needs",
-            r"put the metric's name and its value in round brackets, such as (\w+)=([-+.\w]+)",
-        )
+        lines.compiled(metrics.pattern)
+    except lines.ConfigurationError as error:
+        message, _, mend = str(error).partition("; ")
+        yield Problem(f"{path}.pattern", message.replace("metrics.pattern", "the pattern", 1), mend)
 
 
 def _quantities(profile: Profile, path: str) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tuning_operator.api import rules
 from tuning_operator.api.errors import Problem
-from tuning_operator.api.job import JobSpec, MetricsSource
+from tuning_operator.api.job import JobSpec
 from tuning_operator.api.rules import Rule
 
 UNSERVED: tuple[Rule[JobSpec], ...] = (
@@ -18,13 +18,6 @@ UNSERVED: tuple[Rule[JobSpec], ...] = (
         "keep one",
         lambda spec: len(spec.profiles) <= 1,
         "!has(self.profiles) || size(self.profiles) <= 1",
-    ),
-    Rule(
-        "metrics.source",
-        "only the metrics source file is served by this version",
-        "let the trial write to the file that TUNING_METRICS_FILE names, and remove the field",
-        lambda spec: spec.metrics.source is MetricsSource.FILE,
-        "self.metrics.source == 'file'",
     ),
     Rule(
         "trial.workers",

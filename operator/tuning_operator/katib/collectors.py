@@ -10,6 +10,7 @@ from tuning_operator.api.errors import closest, quoted
 from tuning_operator.api.template import VOLUME
 from tuning_operator.katib import experiment
 from tuning_operator.katib.findings import Findings
+from tuning_trial import lines
 
 PATH = "spec.metricsCollectorSpec"
 KINDS = ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Custom", "Push", "None")
@@ -56,15 +57,10 @@ def _pattern(source: experiment.Source, found: Findings) -> dict[str, str]:
     path = f"{PATH}.source.filter.metricsFormat"
     for pattern in patterns:
         try:
-            groups = re.compile(pattern).groups
-        except (re.error, OverflowError, RecursionError) as error:
-            found.error(path, f"{quoted(pattern)} is no regular expression: {error}", "mend it")
-            continue
-        if groups < 2:
-            message = f"{quoted(pattern)} has {groups} of the two groups that it needs"
-            found.error(path, message, "put the metric's name and its value in round brackets")
-        elif "[[:" in pattern:
-            found.error(path, f"{quoted(pattern)} uses classes that only Go knows", r"write \d, \w or a range")
+            lines.compiled(pattern)
+        except lines.ConfigurationError as error:
+            message, _, mend = str(error).partition("; ")
+            found.error(path, message.replace("metrics.pattern", quoted(pattern), 1), mend)
     if len(patterns) > 1:
         found.error(path, "only one expression can be used", "join them, or print all metrics alike")
     return {"pattern": patterns[0]} if patterns else {}
@@ -135,6 +131,7 @@ def _prometheus(source: experiment.Source, found: Findings) -> dict[str, Any]:
     port, path = given.get("port", experiment.PROMETHEUS_PORT), given.get("path", experiment.PROMETHEUS_PATH)
     if not (str(port).isdecimal() and 0 < int(port) < 65536):
         found.error(f"{PATH}.source.httpGet.port", f"{port!r} is no port", "write a number from 1 to 65535")
+        return {}
     if not str(path).startswith("/"):
         found.error(f"{PATH}.source.httpGet.path", f"{quoted(str(path))} is no path", "begin it with /")
-    return {"source": "prometheus"}
+    return {"source": "prometheus", "endpoint": {"port": int(port), "path": str(path)}}

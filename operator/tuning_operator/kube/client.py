@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -152,6 +153,23 @@ class Api:
             token=bearer.partition(" ")[2] or None,
         )
 
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """How the API server proves itself, and we to it, for streams of their own."""
+        context: ssl.SSLContext = self._transport.rest_client.ssl_context
+        return context
+
+    async def address(self, path: str, query: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+        """URL and headers of a GET, with a fresh token, for streams of their own."""
+        _, url, headers, _, _ = await self._transport.param_serialize(
+            "GET",
+            path,
+            query_params=list(query.items()),
+            header_params={"Accept": "*/*"},
+            auth_settings=["BearerToken"],
+        )
+        return url, headers
+
     async def close(self) -> None:
         """Closes the connections."""
         await self._transport.close()
@@ -197,7 +215,7 @@ class Api:
         try:
             response = await self._transport.call_api(method, url, sent, None, _request_timeout=timeout)
             if response.status >= 400:
-                _decode(response.status, await response.read())
+                decode(response.status, await response.read())
             async for piece in response.response.content.iter_any():
                 yield piece
         except aiohttp.ClientError as error:
@@ -243,10 +261,11 @@ class Api:
             verb, resource = metrics.call(method, path)
             metrics.REQUESTS.labels(verb, resource, code).inc()
             metrics.REQUEST_SECONDS.labels(verb).observe(time.perf_counter() - began)
-        return _decode(response.status, data)
+        return decode(response.status, data)
 
 
-def _decode(status: int, data: bytes) -> Object:
+def decode(status: int, data: bytes) -> Object:
+    """The API server's answer. Raises ApiError when it is a refusal."""
     try:
         answer = json.loads(data) if data else {}
     except ValueError:

@@ -16,6 +16,7 @@ JOB_UID_LABEL = f"{job.GROUP}/job-uid"
 NUMBER_LABEL = f"{job.GROUP}/trial-number"
 ATTEMPT_LABEL = f"{job.GROUP}/attempt"
 CONTAINER_ANNOTATION = f"{job.GROUP}/container"
+SOURCE_ANNOTATION = f"{job.GROUP}/metrics-source"
 
 _PREFIX = 40
 _LABEL = 63
@@ -61,6 +62,11 @@ def trials_path(namespace: str, name: str = "") -> str:
 def pods_path(namespace: str, name: str = "") -> str:
     """Path of one Pod, of those of a namespace, or of all."""
     return _path("/api/v1", namespace, "pods", name)
+
+
+def log_path(namespace: str, pod: str) -> str:
+    """Path of the log of a Pod's containers."""
+    return f"{pods_path(namespace, pod)}/log"
 
 
 def events_path(namespace: str) -> str:

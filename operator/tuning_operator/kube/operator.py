@@ -21,6 +21,7 @@ from tuning_operator.kube import (
     client,
     election,
     executor,
+    following,
     gate,
     health,
     metrics,
@@ -131,11 +132,13 @@ class Crew:
             stack.push_async_callback(_cancel, warming)
             reach = sidecars.Sidecars(self.api, _access(self.options, self.api))
             stack.push_async_callback(reach.close)
+            streams = following.Logs(self.api)
+            stack.push_async_callback(streams.close)
             hands = executor.Executor(
                 self.api, self.known, render.Sidecar(self.options.sidecar_image, self.mode), reach, _now
             )
             stack.push_async_callback(hands.close)
-            look = reconciler.Reconciler(self.known, self.queue, hands, search, reach, _now)
+            look = reconciler.Reconciler(self.known, self.queue, hands, search, reach, streams, _now)
             stack.push_async_callback(look.close)
             for key in self.known.jobs:
                 self.queue.add(key)

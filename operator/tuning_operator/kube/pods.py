@@ -12,7 +12,7 @@ import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tuning_operator.api import trial
+from tuning_operator.api import job, trial
 from tuning_operator.kube import names
 from tuning_operator.tuner import state
 from tuning_trial import summary
@@ -39,7 +39,7 @@ Status = Mapping[str, Any]
 def attempt(pod: Mapping[str, Any]) -> state.Attempt:
     """The attempt that the Pod is. Total: any Pod, however odd, is an attempt."""
     metadata, status = pod["metadata"], pod.get("status") or {}
-    main = _container(status, _chosen(pod))
+    main = _container(status, chosen(pod))
     sidecar = _container(status, SIDECAR)
     ended = main.get("state", {}).get("terminated") or {}
     base = state.Attempt(
@@ -53,6 +53,9 @@ def attempt(pod: Mapping[str, Any]) -> state.Attempt:
         summary=_summary(sidecar),
     )
     over = status.get("phase") in ("Succeeded", "Failed")
+    if ended and logged(pod):
+        # Its metrics are in its log, so nobody hands over anything; who reads the log adds them.
+        return _with(base, _verdict(pod, ended, summary.Summary()))
     if ended and (over or not sidecar or "terminated" in sidecar.get("state", {})):
         return _with(base, _verdict(pod, ended, base.summary))
     if ended:
@@ -84,7 +87,7 @@ def last(pod: Mapping[str, Any]) -> state.Attempt:
     if seen.phase.is_finished():
         return seen
     if seen.draining:
-        ended = _container(pod["status"], _chosen(pod))["state"]["terminated"]
+        ended = _container(pod["status"], chosen(pod))["state"]["terminated"]
         return _with(dataclasses.replace(seen, draining=False), _verdict(pod, ended, seen.summary))
     lost = _disruption(pod) or ("PodDeleted", "the Pod is gone")
     return _with(seen, (trial.AttemptPhase.LOST, *lost))
@@ -96,6 +99,16 @@ def vanished(seen: state.Attempt) -> state.Attempt:
         return seen
     lost = (trial.AttemptPhase.LOST, "PodDeleted", "the Pod is gone")
     return _with(dataclasses.replace(seen, draining=False), lost)
+
+
+def logged(pod: Mapping[str, Any]) -> bool:
+    """Whether the trial's metrics are in its log, and no sidecar is there to collect them."""
+    return bool((pod["metadata"].get("annotations") or {}).get(names.SOURCE_ANNOTATION) == job.MetricsSource.STDOUT)
+
+
+def chosen(pod: Mapping[str, Any]) -> str:
+    """The name of the trial's own container."""
+    return str((pod["metadata"].get("annotations") or {}).get(names.CONTAINER_ANNOTATION, ""))
 
 
 def native(pod: Mapping[str, Any]) -> bool:
@@ -195,11 +208,6 @@ def _summary(sidecar: Status) -> summary.Summary | None:
         return summary.Summary.from_message(text)
     except ValueError:
         return None
-
-
-def _chosen(pod: Mapping[str, Any]) -> str:
-    """The name of the trial's own container."""
-    return str((pod["metadata"].get("annotations") or {}).get(names.CONTAINER_ANNOTATION, ""))
 
 
 def _container(status: Status, name: str) -> Status:

@@ -13,8 +13,8 @@ import datetime
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 
-from tuning_operator.api import errors, job, trial
-from tuning_operator.kube import client, executor, metrics, observing, store, workqueue
+from tuning_operator.api import errors, job
+from tuning_operator.kube import client, executor, following, metrics, observing, store, workqueue
 from tuning_operator.search import worker
 from tuning_operator.stopping import curve
 from tuning_operator.tuner import actions, admission, observed, parameters, plan, proposing, report, results, state
@@ -71,6 +71,7 @@ class Reconciler:
         hands: executor.Executor,
         search: worker.Worker,
         reach: observing.Reach,
+        streams: following.Logs,
         clock: Callable[[], datetime.datetime],
     ) -> None:
         self._store = known
@@ -78,7 +79,7 @@ class Reconciler:
         self._hands = hands
         self._worker = search
         self._clock = clock
-        self._observer = observing.Observer(reach, self._heard, self._unheard)
+        self._observer = observing.Observer(reach, streams, self._heard, self._unheard)
         self._telling: set[asyncio.Task[None]] = set()
         self._memories: dict[store.Key, Memory] = {}
 
@@ -202,7 +203,7 @@ class Reconciler:
     ) -> state.Trial:
         pod = self._store.pod(record.key.namespace, item.uid)
         typed = item.spec.model_copy(update={"parameters": parameters.typed(spec, item.spec.parameters)})
-        attempt = pod.attempt if pod else None
+        attempt = self._observer.attempt(record.key, pod) if pod else None
         if attempt is None or not attempt.draining:
             memory.draining.pop(item.uid, None)
         else:
@@ -230,13 +231,12 @@ class Reconciler:
 
     def _attend(self, record: store.JobRecord, snapshot: state.Snapshot) -> None:
         """Has those trials observed of which a decision may depend on what they report."""
-        metrics = observed.metrics(snapshot.job.spec)
-        running = []
-        for item in filter(_reports, snapshot.trials if metrics else ()):
-            pod = self._store.pod(record.key.namespace, item.uid)
-            if pod is not None and pod.address and not pod.gone:
-                running.append((pod, item))
-        self._observer.attend(record.key, metrics, running)
+        unfinished = []
+        for item in snapshot.trials:
+            pod = None if item.is_finished() else self._store.pod(record.key.namespace, item.uid)
+            if pod is not None:
+                unfinished.append((pod, item))
+        self._observer.attend(record.key, snapshot.job.spec, unfinished)
 
     def _heard(self, key: store.Key) -> None:
         now = self._clock()
@@ -360,12 +360,6 @@ class Reconciler:
         tasks = [task for key in list(self._memories) if (task := self._forget(key)) is not None]
         await asyncio.gather(*tasks, *self._telling, return_exceptions=True)
         await self._observer.close()
-
-
-def _reports(item: state.Trial) -> bool:
-    """Whether observations of a trial may still come, and may still matter."""
-    attempt = item.attempt
-    return attempt is not None and attempt.phase is trial.AttemptPhase.RUNNING and not item.is_finished()
 
 
 def _obstacle(refusal: client.ApiError | executor.Taken) -> tuple[state.Obstacle, datetime.timedelta]:

@@ -13,13 +13,15 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
-from tuning_operator.api import job, template, trial
+from tuning_operator.api import job, rules, template, trial
 from tuning_operator.kube import names, pods
 from tuning_operator.tuner import environment, outcomes, state
 
 METRICS_VOLUME = "tuning-metrics"
 METRICS_FOLDER = "/tuning-metrics"
-PORT = 9464
+SHARED = frozenset({job.MetricsSource.FILE, job.MetricsSource.TENSORBOARD})
+"""Sources for which trial and sidecar share a folder."""
+PORT = rules.SIDECAR_PORT
 MESSAGE_BYTES, POD_MESSAGE_BYTES = 4096, 12288
 """How much of termination messages the kubelet keeps: of one container, and of all containers of a Pod together."""
 USER = 65532
@@ -69,14 +71,18 @@ def pod_manifest(owner: state.Job, namespace: str, item: state.Trial, attempt: i
     spec.setdefault("automountServiceAccountToken", False)
     spec.setdefault("enableServiceLinks", False)
     spec["restartPolicy"] = "Never"
-    spec["volumes"] = [*(spec.get("volumes") or []), {"name": METRICS_VOLUME, "emptyDir": {}}]
+    source = owner.spec.metrics.source
+    if source in SHARED:
+        spec["volumes"] = [*(spec.get("volumes") or []), {"name": METRICS_VOLUME, "emptyDir": {}}]
     for container in spec["containers"]:
         if container.get("name") == chosen:
             _equip(container, owner, item, attempt)
     _profile(spec, chosen, owner.spec.profiles)
-    _add_sidecar(spec, _sidecar(owner, namespace, item, sidecar, _message_bytes(spec)), sidecar.mode)
+    if source is not job.MetricsSource.STDOUT:
+        _add_sidecar(spec, _sidecar(owner, namespace, item, sidecar, _message_bytes(spec)), sidecar.mode)
     labels = {**(metadata.get("labels") or {}), **_labels(owner, item.number), names.ATTEMPT_LABEL: str(attempt)}
-    annotations = {**(metadata.get("annotations") or {}), names.CONTAINER_ANNOTATION: chosen}
+    ours = {names.CONTAINER_ANNOTATION: chosen, names.SOURCE_ANNOTATION: str(source)}
+    annotations = {**(metadata.get("annotations") or {}), **ours}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -104,8 +110,10 @@ def _owner(kind: str, name: str, uid: str) -> dict[str, Any]:
 
 
 def _equip(container: dict[str, Any], owner: state.Job, item: state.Trial, attempt: int) -> None:
-    """Gives the trial's container its parameters and the folder for its metrics."""
-    given = environment.of_trial(owner, item, attempt, f"{METRICS_FOLDER}/{owner.spec.metrics.path}")
+    """Gives the trial's container its parameters and the place for its metrics."""
+    metrics = owner.spec.metrics
+    where = str(metrics.endpoint.port) if metrics.endpoint else f"{METRICS_FOLDER}/{metrics.place}"
+    given = environment.of_trial(owner, item, attempt, where)
     if outcomes.wants(owner.spec, job.Measure.PEAK_MEMORY):
         # Nobody outside the container sees its memory; the reporter inside does.
         given["TUNING_MEASURE"] = job.Measure.PEAK_MEMORY
@@ -113,7 +121,8 @@ def _equip(container: dict[str, Any], owner: state.Job, item: state.Trial, attem
         *({"name": name, "value": value} for name, value in given.items()),
         *(container.get("env") or []),
     ]
-    container["volumeMounts"] = [*(container.get("volumeMounts") or []), _mount()]
+    if metrics.source in SHARED:
+        container["volumeMounts"] = [*(container.get("volumeMounts") or []), _mount()]
     container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
 
 
@@ -142,7 +151,12 @@ def _sidecar(
 ) -> dict[str, Any]:
     metrics = owner.spec.metrics
     settings = {
-        "TUNING_METRICS_FILE": f"{METRICS_FOLDER}/{metrics.path}",
+        "TUNING_METRICS_SOURCE": metrics.source,
+        "TUNING_METRICS_PLACE": (
+            f"{metrics.endpoint.port}{metrics.endpoint.path}"
+            if metrics.endpoint
+            else f"{METRICS_FOLDER}/{metrics.place}"
+        ),
         "TUNING_METRICS_FORMAT": metrics.format,
         **({"TUNING_METRICS_PATTERN": metrics.pattern} if metrics.pattern else {}),
         "TUNING_OBJECTIVES": ",".join(outcomes.reported(owner.spec)),
@@ -161,7 +175,7 @@ def _sidecar(
         "ports": [{"name": "tuning-metrics", "containerPort": PORT}],
         "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {**_restricted({}), "readOnlyRootFilesystem": True, "runAsNonRoot": True, "runAsUser": USER},
-        "volumeMounts": [{**_mount(), "readOnly": True}],
+        **({"volumeMounts": [{**_mount(), "readOnly": True}]} if metrics.source in SHARED else {}),
     }
 
 

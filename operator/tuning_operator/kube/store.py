@@ -80,6 +80,8 @@ class PodRecord:
     """Whether the kubelet itself ends the sidecar."""
     gone: bool = False
     """It is no more; what was last seen of it tells how its attempt ended."""
+    logged: str = ""
+    """The container whose log holds the trial's metrics; empty where a sidecar collects them."""
 
 
 class Owner(NamedTuple):
@@ -201,6 +203,7 @@ class Store:
                 attempt,
                 native=pods.native(body),
                 gone=gone,
+                logged=pods.chosen(body) if pods.logged(body) else "",
             )
         labels = metadata["labels"]
         family = Owner(owner.namespace, labels[names.JOB_UID_LABEL])

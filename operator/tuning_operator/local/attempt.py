@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -19,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from tuning_operator.api import job, trial
-from tuning_operator.local import command, folder, verdict, warden
+from tuning_operator.local import command, folder, metrics, verdict, warden
 from tuning_operator.stopping import curve
 from tuning_operator.tuner import observed, outcomes, state
-from tuning_trial import collector
+from tuning_trial import summary
 
 WARDEN = (sys.executable, "-I", "-S", str(Path(__file__).with_name("warden.py")))
 POLL_SECONDS = 0.25
@@ -39,13 +40,10 @@ class Attempt:
     def __init__(self, number: int, place: Path, spec: job.JobSpec, changed: Callable[[], None]) -> None:
         self._number = number
         self._place = place
-        self._collector = collector.Collector(
-            str(metrics_file(place, spec)),
-            spec.metrics.format,
-            spec.metrics.pattern,
-            outcomes.reported(spec),
-            root=str(place / "metrics"),
-        )
+        self._collector = metrics.collecting(place, spec)
+        self._silence = ""
+        self._endpoint = spec.metrics.endpoint
+        self._objectives = outcomes.reported(spec)
         self._curves = observed.Curves(observed.metrics(spec))
         self._read = 0
         self._grace = command.grace(spec.template)
@@ -74,9 +72,13 @@ class Attempt:
             ended=self._ended,
             gone_by=self._gone_by,
             draining=self._ended is not None and self._verdict is None,
-            summary=self._collector.summary(),
+            summary=self._summary(),
             peak_memory=self._peak_memory,
         )
+
+    def _summary(self) -> summary.Summary:
+        collected = self._collector.summary()
+        return dataclasses.replace(collected, problem=self._silence) if self._silence else collected
 
     def curves(self) -> Mapping[str, curve.Curve]:
         """What it has reported so far, as far as decisions depend on it."""
@@ -100,11 +102,14 @@ class Attempt:
             self._end((trial.AttemptPhase.LOST, "SpawnFailed", f"no process could be started: {error.strerror}"))
             return
         self._write(json.dumps(self._order(launch)).encode() + b"\n")
-        polling = asyncio.create_task(self._poll())
+        polling, scraping = asyncio.create_task(self._poll()), self._scrape(launch)
         try:
             record = await self._listen(self._process)
         finally:
             polling.cancel()
+            if scraping is not None:
+                scraping.cancel()
+                self._silence = await scraping
         await self._process.wait()
         await self._settle(record)
 
@@ -170,6 +175,12 @@ class Attempt:
             changed |= any([self._curves.take(row.step, row.values) for row in rows])  # noqa: C419 - all are taken
         return changed
 
+    def _scrape(self, launch: command.Launch) -> asyncio.Task[str] | None:
+        if self._endpoint is None:
+            return None
+        port = int(launch.environ["TUNING_METRICS_PORT"])
+        return asyncio.create_task(metrics.scrape(self._place, self._endpoint, port, self._objectives))
+
     async def _settle(self, record: warden.Record | None) -> None:
         """Read what the process has left, and pronounce the verdict."""
         if record is None:
@@ -205,11 +216,6 @@ class Attempt:
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(ConnectionError, RuntimeError):
                 self._process.stdin.write(data)
-
-
-def metrics_file(place: Path, spec: job.JobSpec) -> Path:
-    """Where an attempt is to write its metrics."""
-    return place / "metrics" / spec.metrics.path
 
 
 def _moment(seconds: float) -> datetime.datetime:

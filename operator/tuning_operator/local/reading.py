@@ -7,10 +7,10 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 from tuning_operator.api import job
-from tuning_operator.local import attempt, folder
+from tuning_operator.local import attempt, folder, metrics
 from tuning_operator.stopping import curve
-from tuning_operator.tuner import outcomes, state
-from tuning_trial import collector
+from tuning_operator.tuner import state
+from tuning_trial import kinds
 
 Stamp = tuple[object, ...]
 """Tells whether files are still what they were."""
@@ -55,7 +55,7 @@ class Reader:
         if known is not None and known[1].is_finished() and known[0][:1] == (_stamp(path),):
             return known
         place = home.attempt(number, home.newest_attempt(number))
-        stamp = (_stamp(path), _stamp(attempt.metrics_file(place, spec)))
+        stamp = (_stamp(path), *map(_stamp, metrics.files(place, spec)))
         if known is not None and known[0] == stamp:
             return known
         one = home.read_trial(number)
@@ -65,13 +65,7 @@ class Reader:
 
 def curves(place: Path, spec: job.JobSpec) -> Mapping[str, curve.Curve]:
     """What an attempt has reported; nothing where its file is gone."""
-    follower = collector.Collector(
-        str(attempt.metrics_file(place, spec)),
-        spec.metrics.format,
-        spec.metrics.pattern,
-        outcomes.reported(spec),
-        root=str(place / "metrics"),
-    )
+    follower = metrics.collecting(place, spec)
     recorders: dict[str, curve.Recorder] = {}
     seen = 0
     for _ in range(MAX_BYTES // attempt.POLL_BYTES):
@@ -84,7 +78,7 @@ def curves(place: Path, spec: job.JobSpec) -> Mapping[str, curve.Curve]:
     return {name: recorder.curve() for name, recorder in recorders.items()}
 
 
-def _take(follower: collector.Collector, seen: int, recorders: dict[str, curve.Recorder]) -> int:
+def _take(follower: kinds.Collecting, seen: int, recorders: dict[str, curve.Recorder]) -> int:
     """Record the observations after the one that was seen last; answers which that is now."""
     while page := follower.observations(seen):
         seen = page[-1].id

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
 from tuning_operator.api import errors, job, manifest, trial
-from tuning_operator.local import attempt, command, folder
+from tuning_operator.local import attempt, command, folder, metrics
 from tuning_operator.search import suggest, worker
 from tuning_operator.tuner import actions, observed, parameters, plan, proposing, report, results, state
 
@@ -232,9 +232,9 @@ class Runtime:
         number = action.trial.number
         place = self._home.attempt(number, action.number)
         folder.prepare(place)
-        file = str(attempt.metrics_file(place, owner.spec))
+        where = metrics.where(place, owner.spec)
         threads = self._machine.threads(owner.spec.limits.parallel_trials)
-        launch = command.launch(owner, action.trial, action.number, file, self._machine, threads)
+        launch = command.launch(owner, action.trial, action.number, where, self._machine, threads)
         started = self._begin(number, action.number)
         self._follow(started, started.run(launch))
 

@@ -7,14 +7,24 @@ import json
 from tuning_operator.api import job
 from tuning_operator.tuner import repeats, state
 
+WHERE = {
+    job.MetricsSource.FILE: "TUNING_METRICS_FILE",
+    job.MetricsSource.TENSORBOARD: "TUNING_TENSORBOARD_DIR",
+    job.MetricsSource.PROMETHEUS: "TUNING_METRICS_PORT",
+}
+"""What tells a trial where to report, by the source of its metrics; what it prints needs no place."""
 
-def of_trial(owner: state.Job, item: state.Trial, attempt: int, metrics_file: str) -> dict[str, str]:
-    """The environment of one attempt: each parameter as ``HP_<name>``, all of them as JSON, and where to report."""
+
+def of_trial(owner: state.Job, item: state.Trial, attempt: int, where: str) -> dict[str, str]:
+    """The environment of one attempt: each parameter as ``HP_<name>``, all of them as JSON, and where to report.
+
+    `where` is, by the source of its metrics, a file, a folder, a port, or nothing.
+    """
     parameters = item.spec.parameters
     return {
         **{f"HP_{name}": str(value) for name, value in parameters.items()},
         "TUNING_PARAMETERS": json.dumps(parameters),
-        "TUNING_METRICS_FILE": metrics_file,
+        **({variable: where} if (variable := WHERE.get(owner.spec.metrics.source)) else {}),
         "TUNING_JOB": owner.name,
         "TUNING_TRIAL": item.name,
         "TUNING_TRIAL_NUMBER": str(item.number),

@@ -38,6 +38,8 @@ class Attempt:
     """The trial's own process has ended (at `ended`), but its sidecar waits to be told."""
     draining_since: datetime.datetime | None = None
     """Since when that has been seen; later than `ended` if nobody could look in between."""
+    unread: bool = False
+    """The trial's own process has ended, but its log, which holds its metrics, is still being read."""
     summary: summary.Summary | None = None
     peak_memory: int | None = None
     """The most memory that it had at a time, in bytes, where somebody has measured it."""

@@ -96,7 +96,7 @@ def _newest(item: state.Trial) -> state.Attempt | None:
 def wake(item: state.Trial, around: Circumstances) -> datetime.datetime | None:
     """When the trial has to be looked at again although nothing happens to it."""
     attempt = item.attempt
-    if item.is_finished() or attempt is None or attempt.phase.is_finished():
+    if item.is_finished() or attempt is None or attempt.phase.is_finished() or attempt.unread:
         return None
     if attempt.gone_by is not None:
         return attempt.gone_by + REMOVAL_PATIENCE
@@ -122,6 +122,8 @@ def _settle(item: state.Trial, attempt: state.Attempt, around: Circumstances) ->
 
 def _watch(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> Iterator[actions.Action]:
     """An attempt that waits or runs."""
+    if attempt.unread:
+        return
     if attempt.gone_by is not None:
         yield from _expect_gone(item, attempt, attempt.gone_by, around)
         return

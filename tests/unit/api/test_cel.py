@@ -62,7 +62,26 @@ REFUSED = {
     "metrics path that ends up": (changed("spec.metrics.path", "a/.."), "the path leaves the metrics folder"),
     "pattern for json": (changed("spec.metrics.format", "json"), "a pattern is for format text only"),
     "two profiles": (changed("spec.profiles.1", {"name": "b", "resources": {}}), "more than one profile"),
-    "metrics from stdout": (changed("spec.metrics.source", "stdout"), "only the metrics source file"),
+    "path for stdout": (
+        changed("spec.metrics.source", "stdout"),
+        "a path is for the sources file and tensorboard only",
+    ),
+    "text from event files": (
+        changed("spec.metrics.source", "tensorboard"),
+        "format text is for the sources file and stdout",
+    ),
+    "prometheus without an endpoint": (
+        changed("spec.metrics", {"source": "prometheus"}),
+        "the source prometheus needs an endpoint",
+    ),
+    "endpoint for a file": (
+        changed("spec.metrics.endpoint", {"port": 80}),
+        "an endpoint is for the source prometheus only",
+    ),
+    "endpoint on the sidecar's port": (
+        changed("spec.metrics", {"source": "prometheus", "endpoint": {"port": 9464}}),
+        "the metrics sidecar listens on port 9464",
+    ),
     "two workers": (changed("spec.trial.workers", 2), "more than one worker a trial"),
     "no objective": (changed("spec.objectives", []), "[] should be non-empty"),
     "no parameters": (changed("spec.parameters", MISSING), "'parameters' is a required property"),
@@ -90,6 +109,11 @@ ACCEPTED = {
     "negative bounds": parameter(type="int", min=-5, max=-1),
     "2^53": parameter(type="int", min=-(2**53), max=2**53),
     "a dotted file name": changed("spec.metrics.path", "a..b/..c"),
+    "metrics from stdout": changed("spec.metrics", {"source": "stdout", "format": "text"}),
+    "metrics from event files": changed("spec.metrics", {"source": "tensorboard", "path": "logs/run"}),
+    "metrics from an endpoint": changed(
+        "spec.metrics", {"source": "prometheus", "endpoint": {"port": 8000, "path": "/m"}}
+    ),
 }
 
 
@@ -246,6 +270,8 @@ def test_both_forms_of_a_limits_rule_agree(raw: dict[str, Any]) -> None:
             "path": st.text("a./", min_size=1, max_size=8),
             "format": st.sampled_from(["json", "text"]),
             "pattern": st.just("(a)(b)"),
+            "source": st.sampled_from(["file", "stdout", "tensorboard", "prometheus"]),
+            "endpoint": st.sampled_from([{"port": 80}, {"port": 9464, "path": "/m"}]),
         },
     )
 )

@@ -180,8 +180,13 @@ BAD = {
     ),
     "a pattern that does not parse": (
         changed("spec.metrics.pattern", "("),
-        "spec.metrics.pattern: not a regular expression (missing ), unterminated subpattern at position 0); "
-        r"write one such as (\w+)=([-+.\w]+)",
+        "spec.metrics.pattern: the pattern is no regular expression of RE2's: missing ): (; "
+        r"write one with two groups, the name and the value, such as (\w+)=([-+.\w]+)",
+    ),
+    "a pattern that only backtracking could match": (
+        changed("spec.metrics.pattern", r"(?<=x)(\w+)=(\d)"),
+        "spec.metrics.pattern: the pattern is no regular expression of RE2's: invalid perl operator: (?<=; "
+        r"write one with two groups, the name and the value, such as (\w+)=([-+.\w]+)",
     ),
     "a pattern with one group": (
         changed("spec.metrics.pattern", r"acc=(\d+)"),

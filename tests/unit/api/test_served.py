@@ -20,15 +20,6 @@ UNSERVED = {
         2,
         "spec.trial.workers: more than one worker a trial is not served by this version; remove the field",
     ),
-    **{
-        f"metrics from {source}": (
-            "spec.metrics.source",
-            source,
-            "spec.metrics.source: only the metrics source file is served by this version; "
-            "let the trial write to the file that TUNING_METRICS_FILE names, and remove the field",
-        )
-        for source in ("stdout", "tensorboard", "prometheus")
-    },
 }
 
 

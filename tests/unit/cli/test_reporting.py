@@ -29,7 +29,7 @@ def keep(home: folder.Folder, taken: state.Snapshot) -> None:
     home.write_job(folder.JobRecord(uid="uid", generation=1, spec=wire, status=taken.job.status))
     for item in taken.trials:
         home.write_trial(folder.TrialRecord(spec=item.spec, status=item.status))
-        metrics = home.attempt(item.number, 1) / "metrics" / taken.job.spec.metrics.path
+        metrics = home.attempt(item.number, 1) / "metrics" / taken.job.spec.metrics.place
         metrics.parent.mkdir(parents=True)
         rows = [{"step": step, "accuracy": value} for step, value in item.curves.get("accuracy", ())]
         metrics.write_text("\n".join(map(json.dumps, rows)))

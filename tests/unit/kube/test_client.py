@@ -19,7 +19,7 @@ from tuning_operator.kube import client, watching
 
 def refusal(code: int, message: str) -> client.ApiError:
     with pytest.raises(client.ApiError) as raised:
-        client._decode(code, json.dumps({"reason": "Whatever", "message": message}).encode())
+        client.decode(code, json.dumps({"reason": "Whatever", "message": message}).encode())
     return raised.value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import datetime
 import json
 import pathlib
 import socket
@@ -14,10 +15,13 @@ from typing import Any
 
 import pytest
 
+from tests import builders
 from tests.unit.kube import test_store as bodies
+from tests.unit.kube.test_following import Logs
 from tests.unit.kube.test_render import item, owner
+from tuning_operator.api import job
 from tuning_operator.api.trial import AttemptPhase
-from tuning_operator.kube import observing, render, sidecars, store
+from tuning_operator.kube import following, observing, render, sidecars, store
 from tuning_operator.tuner import state
 from tuning_trial import collector, sidecar, web
 
@@ -57,6 +61,12 @@ def trial(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[T
     server.server_close()
 
 
+def stopping(**fields: Any) -> job.JobSpec:
+    """A job whose trials may be stopped early."""
+    spec = owner(objectives=[builders.objective("loss", "minimize")], **fields).spec
+    return spec.model_copy(update={"early_stopping": job.EarlyStopping(algorithm="asha")})
+
+
 @dataclasses.dataclass
 class Desk:
     """An observer, and what it has said."""
@@ -65,8 +75,8 @@ class Desk:
     changes: int = 0
     unreachable: list[str] = dataclasses.field(default_factory=list)
 
-    def attend(self, *pods: store.PodRecord, metrics: tuple[str, ...] = LOSS) -> None:
-        self.observer.attend(bodies.KEY, metrics, [(each, item(owner())) for each in pods])
+    def attend(self, *pods: store.PodRecord, spec: job.JobSpec | None = None) -> None:
+        self.observer.attend(bodies.KEY, spec or stopping(), [(each, item(owner())) for each in pods])
 
     async def sees(self, *values: float, of: store.PodRecord) -> None:
         async with asyncio.timeout(SECONDS):
@@ -79,14 +89,14 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def opened(reach: observing.Reach) -> AsyncIterator[Desk]:
+async def opened(reach: observing.Reach, logs: following.Logs | None = None) -> AsyncIterator[Desk]:
     def changed(_: store.Key) -> None:
         desk.changes += 1
 
     def unreachable(_: store.Key, item: state.Trial, why: str) -> None:
         desk.unreachable.append(why)
 
-    desk = Desk(observing.Observer(reach, changed, unreachable))
+    desk = Desk(observing.Observer(reach, logs or Logs(), changed, unreachable))
     try:
         yield desk
     finally:
@@ -195,6 +205,56 @@ async def test_many_trials_are_each_asked_less_often() -> None:
         alone = desk.observer._pause()
         desk.attend(*(pod(str(number)) for number in range(200)))
         assert (alone, desk.observer._pause()) == (observing.SHORTEST_PAUSE_SECONDS, 1.0)
+
+
+def logged(phase: AttemptPhase, *, gone: bool = False) -> store.PodRecord:
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    attempt = state.Attempt(1, phase, started=start, ended=start if phase.is_finished() else None)
+    return store.PodRecord("trial-1", "pod-uid", "1", "", attempt, gone=gone, logged="trial")
+
+
+PRINTS = {"metrics": {"source": "stdout"}}
+
+
+def printed(*values: float) -> bytes:
+    return b"".join(b'2026-01-01T00:00:0%dZ {"loss": %f}\n' % (at, value) for at, value in enumerate(values, 1))
+
+
+async def test_a_log_is_followed_without_a_sidecar_and_the_result_is_there_when_it_was_read() -> None:
+    logs = Logs([printed(3), None], [printed(3, 2)])
+    async with opened(Scripted(), logs) as desk:
+        spec = stopping(**PRINTS)
+        desk.attend(logged(AttemptPhase.RUNNING), spec=spec)
+        await desk.sees(3, of=pod())
+        over = logged(AttemptPhase.SUCCEEDED)
+        desk.attend(over, spec=spec)
+        assert desk.observer.attempt(bodies.KEY, over).unread
+        async with asyncio.timeout(SECONDS):
+            while (attempt := desk.observer.attempt(bodies.KEY, over)).unread:
+                await asyncio.sleep(0.005)
+        assert attempt.phase is AttemptPhase.SUCCEEDED
+        assert attempt.summary is not None
+        assert attempt.summary.metrics["loss"].last == 2
+        desk.attend(spec=spec)
+        assert not desk.observer._watched
+
+
+async def test_a_log_is_read_also_where_nothing_is_decided_before_the_end() -> None:
+    logs = Logs([printed(3, 2)])
+    spec = stopping(**PRINTS).model_copy(update={"early_stopping": None})
+    async with opened(Scripted(), logs) as desk:
+        over = logged(AttemptPhase.FAILED)
+        desk.attend(over, spec=spec)
+        async with asyncio.timeout(SECONDS):
+            while desk.observer.attempt(bodies.KEY, over).unread:
+                await asyncio.sleep(0.005)
+        assert desk.changes == 1
+
+
+def test_a_pod_that_is_gone_before_its_log_was_followed_is_lost() -> None:
+    observer = observing.Observer(Scripted(), Logs(), lambda _: None, lambda *_: None)
+    attempt = observer.attempt(bodies.KEY, logged(AttemptPhase.SUCCEEDED, gone=True))
+    assert (attempt.phase, attempt.reason) == (AttemptPhase.LOST, "LogUnreadable")
 
 
 @pytest.mark.parametrize(

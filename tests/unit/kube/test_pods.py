@@ -109,6 +109,25 @@ def test_a_pod_is_read_as(body: dict[str, Any], phase: AttemptPhase, reason: str
     assert (attempt.number, attempt.node) == (2, "node-1")
 
 
+@pytest.mark.parametrize(
+    ("state", "status", "phase"),
+    [
+        pytest.param(running(), {}, AttemptPhase.RUNNING, id="runs"),
+        pytest.param(ended(), {"phase": "Succeeded"}, AttemptPhase.SUCCEEDED, id="succeeded"),
+        pytest.param(ended(1), {"phase": "Failed"}, AttemptPhase.FAILED, id="failed"),
+        pytest.param(ended(143), {"reason": "Evicted"}, AttemptPhase.LOST, id="evicted"),
+    ],
+)
+def test_where_metrics_are_in_the_log_there_is_no_sidecar_to_wait_for(
+    state: dict[str, Any], status: dict[str, Any], phase: AttemptPhase
+) -> None:
+    body = pod(state, **status)
+    body["metadata"]["annotations"][names.SOURCE_ANNOTATION] = "stdout"
+    attempt = pods.attempt(body)
+    assert (attempt.phase, attempt.draining, attempt.summary) == (phase, False, None)
+    assert pods.logged(body)
+
+
 def test_an_init_container_that_fails_is_the_trials_fault() -> None:
     body = pod(waiting("PodInitializing"), phase="Failed")
     body["status"]["initContainerStatuses"] = [{"name": "fetch", "state": ended(3, message="no data")}]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.kube import test_following
 from tests.unit.kube import test_store as bodies
 from tuning_operator.api import job
 from tuning_operator.kube import client, executor, reconciler, sidecars, store, workqueue
@@ -97,6 +98,7 @@ class Bench:
             self.hands,  # type: ignore[arg-type]
             self.search,  # type: ignore[arg-type]
             self.reach,
+            test_following.Logs(),
             lambda: self.now,
         )
 

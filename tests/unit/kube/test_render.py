@@ -134,6 +134,35 @@ def test_a_container_that_asks_for_root_gets_it_and_no_other_does() -> None:
     assert container(made, pods.SIDECAR)["securityContext"]["runAsNonRoot"] is True
 
 
+@pytest.mark.parametrize("sidecar", [NATIVE, CLASSIC], ids=lambda sidecar: sidecar.mode)
+def test_a_trial_that_prints_its_metrics_has_neither_a_sidecar_nor_a_volume(sidecar: render.Sidecar) -> None:
+    made = pod(owner(metrics={"source": "stdout"}), sidecar)
+    kubernetes_validate.validate(made, "1.37", strict=True)
+    assert [each["name"] for each in made["spec"]["containers"]] == ["trial"]
+    assert not made["spec"].get("initContainers")
+    assert not made["spec"].get("volumes")
+    assert "TUNING_METRICS_FILE" not in environment(made, "trial")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "variable", "value", "place"),
+    [
+        ({"source": "file", "path": "a/b"}, "TUNING_METRICS_FILE", "/tuning-metrics/a/b", "/tuning-metrics/a/b"),
+        ({"source": "tensorboard"}, "TUNING_TENSORBOARD_DIR", "/tuning-metrics/tensorboard", "/tuning-metrics/tensorboard"),
+        ({"source": "prometheus", "endpoint": {"port": 8000}}, "TUNING_METRICS_PORT", "8000", "8000/metrics"),
+    ],
+    ids=lambda value: value.get("source") if isinstance(value, dict) else None,
+)  # fmt: skip
+def test_trial_and_sidecar_meet_where_the_source_is(
+    metrics: dict[str, Any], variable: str, value: str, place: str
+) -> None:
+    made = pod(owner(metrics=metrics))
+    kubernetes_validate.validate(made, "1.37", strict=True)
+    assert environment(made, "trial")[variable] == value
+    given = environment(made, pods.SIDECAR)
+    assert (given["TUNING_METRICS_SOURCE"], given["TUNING_METRICS_PLACE"]) == (metrics["source"], place)
+
+
 def test_a_native_sidecar_starts_before_the_other_init_containers() -> None:
     first = pod(owner(template=RICH), NATIVE)["spec"]["initContainers"][0]
     assert (first["name"], first["restartPolicy"]) == (pods.SIDECAR, "Always")

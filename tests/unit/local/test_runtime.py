@@ -16,6 +16,7 @@ import pytest
 
 from tests import builders
 from tests.unit.local import bench
+from tests.unit.trial import test_tensorboard
 from tuning_operator.api import errors
 from tuning_operator.local import folder, runtime
 from tuning_operator.tuner import state
@@ -351,3 +352,65 @@ async def test_large_metrics_file_is_read_to_its_end(tmp_path: Path) -> None:
 async def test_nothing_is_left_running_when_a_run_breaks(tmp_path: Path) -> None:
     await cut_off(tmp_path, bench.job(SLOW_ONCE), runs(2))
     assert not list_of_children()
+
+
+SERVE = """
+import http.server, os
+value = float(os.environ["HP_x"])
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+        self.wfile.write(f"accuracy {value}\\nstep 1\\n".encode())
+with http.server.HTTPServer(("127.0.0.1", int(os.environ["TUNING_METRICS_PORT"])), Answer) as server:
+    server.handle_request()
+"""
+
+
+@pytest.mark.parametrize(
+    ("metrics", "script"),
+    [
+        pytest.param({"source": "stdout"}, 'echo training; echo "{\\"accuracy\\": $HP_x}"; echo done >&2', id="stdout"),
+        pytest.param({"source": "stdout", "format": "text"}, 'echo "epoch 1: accuracy=$HP_x"', id="text on stdout"),
+        pytest.param(
+            {"source": "stdout", "format": "text", "pattern": r"(\w+) is (\S+)"},
+            'echo "the accuracy is $HP_x"',
+            id="pattern on stdout",
+        ),
+    ],
+)
+async def test_what_a_trial_prints_is_its_result(tmp_path: Path, metrics: dict[str, Any], script: str) -> None:
+    done = await bench.run(tmp_path, bench.job(script, metrics=metrics))
+    assert phases(done) == ["Succeeded"] * 3
+    assert [item.status.values["accuracy"] for item in done.trials] == [
+        item.spec.parameters["x"] for item in done.trials
+    ]
+
+
+async def test_trials_that_serve_their_metrics_each_get_a_port_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "serve.py").write_text(SERVE)
+    manifest = bench.job(
+        trials=3,
+        parallel=3,
+        metrics={"source": "prometheus", "endpoint": {"port": 8000}},
+        template=builders.template(["python3", "serve.py"]),
+    )
+    done = await bench.run(tmp_path, manifest)
+    assert [item.status.values.get("accuracy") for item in done.trials] == [
+        item.spec.parameters["x"] for item in done.trials
+    ]
+
+
+async def test_a_trial_that_never_serves_fails_with_that_reason(tmp_path: Path) -> None:
+    metrics = {"source": "prometheus", "endpoint": {"port": 8000}}
+    done = await bench.run(tmp_path, bench.job("true", trials=1, metrics=metrics))
+    assert done.trials[0].status.reason == "ObjectiveNotReported"
+    assert "on the port that TUNING_METRICS_PORT names" in done.trials[0].status.message
+
+
+async def test_event_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / test_tensorboard.FILE).write_bytes(test_tensorboard.scalars(0.25, 0.5, tag="accuracy"))
+    script = f'mkdir -p "$TUNING_TENSORBOARD_DIR/run"; cp {tmp_path}/events.* "$TUNING_TENSORBOARD_DIR"'
+    done = await bench.run(tmp_path, bench.job(script, trials=1, metrics={"source": "tensorboard"}))
+    assert done.trials[0].status.values == {"accuracy": 0.5}
+    (metric,) = done.trials[0].status.metrics
+    assert (metric.steps, metric.values) == ([1, 2], [0.25, 0.5])

@@ -188,9 +188,9 @@ latency_count 3
 python_gc_objects_collected_total{generation="0"} 3
 """
     assert scraping.samples(text) == {
-        'accuracy{fold="1",split="val"}': 0.5,
-        'accuracy{fold="1",split="train"}': 0.75,
-        'loss{split="val"}': 2.0,
+        "accuracy/1/val": 0.5,
+        "accuracy/1/train": 0.75,
+        "loss/val": 2.0,
         "loss": 2.0,
         "seen_total": 7.0,
     }
