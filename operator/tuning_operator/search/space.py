@@ -193,7 +193,10 @@ class Space:
 
         moved = [index for index, slot in enumerate(self.slots) if slot.dimension.count != 1]
         places = approach.descend(missed, [rng.random() for _ in self.slots], moved, rng)
-        return None if places is None else self._tidy(made(places))
+        # A strict inequality that is missed by nothing at all is missed by too little for a sum of squares.
+        if places is None or any(part > 0 for part in missed(places)):
+            return None
+        return self._tidy(made(places))
 
     def enumerate(self, budget: int | None = None) -> Iterator[Configuration]:
         """All configurations that satisfy the constraints, each once, lazily and always in the same order.
