@@ -149,9 +149,9 @@ async def test_short_resources_again_and_again_make_one_event_with_a_count(
         return bool(conditions.get("WaitingForResources", {}).get("status") == "True")
 
     job = await cluster.until("TuningJob", namespace, "job", waits)
-    assert "QuotaExceeded" in job["status"]["message"]
+    assert "needs of the quota none: 1 pods, 0 of 0 left" in job["status"]["message"]
     for suspended in (True, False):
         await cluster.patch("TuningJob", namespace, "job", {"spec": {"suspend": suspended}})
         await cluster.until("TuningJob", namespace, "job", lambda job, s=suspended: waits(job) is not s)  # type: ignore[misc]
-    events = await cluster.list("Event", namespace, fields="involvedObject.name=job,reason=QuotaExceeded")
+    events = await cluster.list("Event", namespace, fields="involvedObject.name=job,reason=QuotaTooSmall")
     assert [event["count"] for event in events] == [2]

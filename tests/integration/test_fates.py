@@ -81,16 +81,6 @@ CASES = [
     waits(Fate.IMAGE_PULL, "ImagePullBackOff", builders.IMAGE),
     waits(Fate.CONFIG_ERROR, "CreateContainerConfigError", "settings"),
     Case(
-        "unschedulable",
-        fates.succeed,
-        "Pending",
-        "Unschedulable",
-        (("Waiting", "Unschedulable"),),
-        "Pending",
-        "nodes are available",
-        spec={"template": builders.template(nodeSelector={"no-node": "has-this"})},
-    ),
-    Case(
         "too-many-losses",
         fates.always(Fate.EVICTED),
         "Failed",
@@ -196,14 +186,6 @@ async def test_job_of_lost_attempts_has_no_failures(ground: Ground) -> None:
     for case in (case for case in CASES if len(case.attempts) == 2 and case.job == "Complete"):
         counts = (await ground.job(case))["status"]["trials"]
         assert (counts["succeeded"], counts.get("failed", 0)) == (TRIALS, 0), case.name
-
-
-async def test_job_that_waits_for_a_node_says_so(ground: Ground) -> None:
-    (case,) = (case for case in CASES if case.name == "unschedulable")
-    status = (await ground.job(case))["status"]
-    waiting = {item["type"]: item for item in status["conditions"]}["WaitingForResources"]
-    assert (waiting["status"], waiting["reason"]) == ("True", "Unschedulable")
-    assert "nodes are available" in status["message"]
 
 
 async def test_failed_job_names_the_reason_of_its_last_trial(ground: Ground) -> None:

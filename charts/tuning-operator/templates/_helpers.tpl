@@ -93,4 +93,9 @@ capabilities: {drop: [ALL]}
   resources: [pods/log]
   verbs: [get]
 {{- end }}
+{{- if eq .Values.capacity.mode "count" }}
+- apiGroups: [""]
+  resources: [resourcequotas, limitranges{{ if not .Values.namespaces }}, nodes{{ end }}]
+  verbs: [list, watch]
+{{- end }}
 {{- end }}

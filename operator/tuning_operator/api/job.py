@@ -185,6 +185,8 @@ class Limits(base.Model):
     """How many trials may run at the same time."""
     max_failed_trials: Annotated[int, pydantic.Field(ge=0, le=100_000)] = 5
     """The job fails when more trials than this have failed."""
+    max_unfit: base.Duration = "10m"
+    """The job ends when for this long no node of the cluster could run a trial, even if nothing else ran there, or the namespace's quota is too small for one. Waiting for nodes that are busy has no end."""
     max_duration: base.Duration | None = None
     """The job is complete, and its running trials are stopped, after this time, such as 2h or 1h30m. Time spent suspended does not count."""
 
@@ -193,7 +195,7 @@ class Profile(base.Model):
     """A resource shape that a trial may run in."""
 
     name: Annotated[str, pydantic.Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-    """Name of the profile; trials find it in TUNING_PROFILE."""
+    """Name of the profile. A trial finds the one that it runs in in the environment variable TUNING_PROFILE."""
     resources: Resources
     """Requests and limits of the trial's container."""
     cost: Annotated[float, pydantic.Field(ge=0)] = 1.0
@@ -202,6 +204,8 @@ class Profile(base.Model):
     """Labels that a node must have."""
     tolerations: list[Toleration] = []
     """Taints that the trial accepts."""
+    wait: base.Duration | None = None
+    """How long room for this profile is waited for before the next profile is tried as well, such as 10m. Without it the next one is tried at once."""
 
 
 class Resources(base.Model):
@@ -292,7 +296,7 @@ class JobSpec(base.Model):
     limits: Limits = Limits()
     """What the job may use."""
     profiles: Annotated[list[Profile], pydantic.Field(max_length=16)] = []
-    """Resource shapes that a trial may run in; the first one that fits is used."""
+    """Resource shapes that a trial may run in, best first: each trial runs in the first one for which there is room."""
     metrics: Metrics = Metrics()
     """Where observations come from."""
     trial: Trial = Trial()
@@ -438,6 +442,8 @@ class JobStatus(base.Model):
     """When the job was first looked at."""
     completion_time: datetime.datetime | None = None
     """When the job finished."""
+    unfit_since: datetime.datetime | None = None
+    """Since when no trial could run even on an empty node; compared with limits.maxUnfit."""
     active_seconds: float = 0.0
     """Time counted against maxDuration before the last suspension, in seconds."""
     active_since: datetime.datetime | None = None

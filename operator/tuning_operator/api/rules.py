@@ -18,6 +18,7 @@ from tuning_operator.api.errors import Problem, join, quoted
 from tuning_operator.api.job import (
     JobSpec,
     Limits,
+    Measure,
     Metrics,
     MetricsFormat,
     MetricsSource,
@@ -319,6 +320,13 @@ SPEC: tuple[Rule[JobSpec], ...] = (
         "write a multiple of it",
         lambda spec: (spec.limits.max_trials or 0) % spec.trial.repeats == 0,
         "!has(self.limits.maxTrials) || self.limits.maxTrials % self.trial.repeats == 0",
+    ),
+    Rule(
+        "profiles",
+        "with the objective duration, trials in different profiles could not be compared",
+        "keep one profile",
+        lambda spec: len(spec.profiles) <= 1 or all(one.metric != Measure.DURATION for one in spec.objectives),
+        f"!has(self.profiles) || size(self.profiles) <= 1 || self.objectives.all(o, o.metric != '{Measure.DURATION}')",
     ),
     Rule(
         "limits",

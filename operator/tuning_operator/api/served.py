@@ -13,13 +13,6 @@ from tuning_operator.api.rules import Rule
 
 UNSERVED: tuple[Rule[JobSpec], ...] = (
     Rule(
-        "profiles",
-        "more than one profile is not served by this version",
-        "keep one",
-        lambda spec: len(spec.profiles) <= 1,
-        "!has(self.profiles) || size(self.profiles) <= 1",
-    ),
-    Rule(
         "trial.workers",
         "more than one worker a trial is not served by this version",
         "remove the field",

@@ -74,8 +74,6 @@ class TrialSpec(base.Model):
     """Number of the trial in its job, from 0."""
     parameters: dict[str, int | float | str]
     """The configuration."""
-    profile: str = ""
-    """The resource shape that was chosen."""
     origin: Origin
     """How the configuration came about: startFrom, prior, repeat (of the trial before it), initial, model, random, grid or design (a sequence that covers the space evenly)."""
     based_on: str = ""
@@ -91,6 +89,8 @@ class AttemptStatus(base.Model):
     """Waiting, Running, Succeeded, Failed or Lost."""
     node: str = ""
     """The node that it ran on."""
+    profile: str = ""
+    """The resource shape that it ran in."""
     reason: str = ""
     """Why it ended or what it waits for, in one word."""
     message: str = ""

@@ -6,6 +6,7 @@ which would refuse them. The library still does what is hard: configuration, cer
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import ssl
@@ -25,6 +26,9 @@ Object = dict[str, Any]
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 TIMEOUT_SECONDS = 30.0
+WATCH_SECONDS = 300
+SILENCE_SECONDS = 150.0
+"""A watch on which nothing came for so long, not even a bookmark, may be a connection that is dead."""
 PAGE = 500
 
 
@@ -221,9 +225,10 @@ class Api:
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
 
-    async def pages(self, path: str, selector: str = "") -> AsyncIterator[tuple[list[Object], int]]:
+    async def pages(self, path: str, selector: str = "", fields: str = "") -> AsyncIterator[tuple[list[Object], int]]:
         """A collection page by page, each with the version at which the listing was taken."""
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        query |= {"fieldSelector": fields} if fields else {}
         while True:
             page = await self._call("GET", path, query)
             metadata = page.get("metadata") or {}
@@ -231,6 +236,30 @@ class Api:
             if not metadata.get("continue"):
                 return
             query["continue"] = metadata["continue"]
+
+    async def watch(self, path: str, version: str, fields: str = "") -> AsyncIterator[Object]:
+        """The events of a collection after `version`, until the server ends the watch or falls silent."""
+        query = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
+        query |= {"timeoutSeconds": str(WATCH_SECONDS)} | ({"fieldSelector": fields} if fields else {})
+        method, url, sent, _, _ = await self._transport.param_serialize(
+            "GET",
+            path,
+            query_params=list(query.items()),
+            header_params={"Accept": "application/json"},
+            auth_settings=["BearerToken"],
+        )
+        try:
+            patience = WATCH_SECONDS + TIMEOUT_SECONDS
+            response = (await self._transport.call_api(method, url, sent, _request_timeout=patience)).response
+            async with response:
+                if response.status >= 400:
+                    decode(response.status, await response.read())
+                while line := await asyncio.wait_for(response.content.readline(), SILENCE_SECONDS):
+                    yield json.loads(line)
+        except TimeoutError:
+            return
+        except (aiohttp.ClientError, ValueError) as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
 
     async def _call(
         self,

@@ -62,12 +62,16 @@ class Executor:
         self._clock = clock
         self._collecting: dict[str, asyncio.Task[None]] = {}
 
-    async def rehearse(self, record: store.JobRecord, owner: state.Job) -> None:
+    async def rehearse(self, record: store.JobRecord, owner: state.Job, profile: str = "") -> None:
         """Asks the API server whether the template makes a Pod, without making one. Raises Refused."""
         namespace = record.key.namespace
-        manifest = render.pod_manifest(owner, namespace, render.sample(owner), 1, self._sidecar)
+        manifest = self.mold(record, owner, profile)
         with contextlib.suppress(client.Conflict):  # of the name only: the template has passed by then
             await self._api.create(names.pods_path(namespace), manifest, dry_run=True)
+
+    def mold(self, record: store.JobRecord, owner: state.Job, profile: str) -> client.Object:
+        """A Pod such as those that the job's trials are going to be."""
+        return render.pod_manifest(owner, record.key.namespace, render.sample(owner), 1, self._sidecar, profile=profile)
 
     async def create_trial(self, record: store.JobRecord, owner: state.Job, action: actions.CreateTrial) -> None:
         """Stores a proposal as a TuningTrial."""
@@ -77,13 +81,20 @@ class Executor:
         self._store.observe_trial(body)
         _say("trial created", record, manifest["metadata"]["name"], action.why)
 
-    async def start(self, record: store.JobRecord, owner: state.Job, action: actions.StartAttempt) -> None:
-        """Makes the Pod of an attempt. Raises Refused when the API server does not want it, or Taken."""
+    async def start(
+        self, record: store.JobRecord, owner: state.Job, action: actions.StartAttempt, node: str = ""
+    ) -> client.Object:
+        """Makes the Pod of an attempt, with a preference for a node. Raises Refused when the API server does not want
+        it, or Taken.
+        """
         namespace = record.key.namespace
-        manifest = render.pod_manifest(owner, namespace, action.trial, action.number, self._sidecar)
+        manifest = render.pod_manifest(
+            owner, namespace, action.trial, action.number, self._sidecar, action.profile, node
+        )
         body = await self._create(names.pods_path(namespace), manifest)
         self._store.observe_pod(body)
         _say("pod created", record, action.trial.name, action.why)
+        return body
 
     async def stop(self, record: store.JobRecord, action: actions.StopAttempt) -> bool:
         """Deletes the Pod of a trial's newest attempt; answers whether there was one."""

@@ -36,6 +36,15 @@ def parser() -> argparse.ArgumentParser:
         "--lease", type=_place, metavar="NAMESPACE/NAME", help="Lease that the one operator at work holds; none: alone"
     )
     run.add_argument("--identity", default=os.environ.get("POD_NAME"), help="holder's name in the Lease; $POD_NAME")
+    run.add_argument(
+        "--capacity",
+        choices=("count", "ignore"),
+        default="count",
+        help="count: make Pods only when there is room; ignore: at once, so that a cluster autoscaler sees them wait",
+    )
+    run.add_argument(
+        "--share", type=_share, action="append", default=[], metavar="NAMESPACE=WEIGHT", help="of the room; 1 if none"
+    )
     run.add_argument("--port", type=int, default=8080, help="port of /healthz, /readyz and /metrics; 0 takes any")
     run.add_argument("--web", type=int, default=0, metavar="PORT", help="port of the page, on 127.0.0.1 alone; 0: none")
     run.add_argument("--web-host", action="append", default=[], help="name that the page goes by beside localhost")
@@ -51,6 +60,17 @@ def _place(text: str) -> tuple[str, str]:
     return namespace, name
 
 
+def _share(text: str) -> tuple[str, float]:
+    namespace, _, weight = text.partition("=")
+    try:
+        share = float(weight)
+    except ValueError:
+        share = 0.0
+    if not namespace or not 0 < share < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE=WEIGHT with a weight above 0, such as team-a=2")
+    return namespace, share
+
+
 def run(given: argparse.Namespace) -> int:
     """Runs the operator until it is told to stop; answers the exit code."""
     from tuning_operator.kube import client, election, logs, operator
@@ -63,6 +83,8 @@ def run(given: argparse.Namespace) -> int:
         namespaces=tuple(given.namespace),
         lease=election.Place(*given.lease) if given.lease else None,
         identity=given.identity or "",
+        counts=given.capacity == "count",
+        shares=dict(given.share),
         port=given.port,
         web_port=given.web,
         web_hosts=tuple(given.web_host),

@@ -15,6 +15,7 @@ JOB_LABEL = f"{job.GROUP}/job"
 JOB_UID_LABEL = f"{job.GROUP}/job-uid"
 NUMBER_LABEL = f"{job.GROUP}/trial-number"
 ATTEMPT_LABEL = f"{job.GROUP}/attempt"
+PROFILE_ANNOTATION = f"{job.GROUP}/profile"
 CONTAINER_ANNOTATION = f"{job.GROUP}/container"
 SOURCE_ANNOTATION = f"{job.GROUP}/metrics-source"
 
@@ -77,6 +78,11 @@ def events_path(namespace: str) -> str:
 def leases_path(namespace: str) -> str:
     """Path of the Leases of a namespace."""
     return _path("/apis/coordination.k8s.io/v1", namespace, "leases", "")
+
+
+def core_path(namespace: str, plural: str) -> str:
+    """Path of a collection of core objects of a namespace, or of all namespaces."""
+    return _path("/api/v1", namespace, plural, "")
 
 
 def _path(group: str, namespace: str, plural: str, name: str) -> str:

@@ -11,19 +11,21 @@ import os
 import pathlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import kopf
 
 from tuning_operator.api import job
 from tuning_operator.kube import (
+    capacity,
     client,
     election,
     executor,
     following,
     gate,
     health,
+    ledger,
     metrics,
     reconciler,
     render,
@@ -33,6 +35,7 @@ from tuning_operator.kube import (
     watching,
     workqueue,
 )
+from tuning_operator.scheduling import sharing
 from tuning_operator.search import worker
 
 T = TypeVar("T")
@@ -58,6 +61,10 @@ class Options:
     """The Lease that the one operator at work holds; none: it works alone."""
     identity: str = ""
     """The holder's name in the Lease. A container that starts again in its Pod has the same, and need not wait."""
+    counts: bool = True
+    """Whether Pods are made only when there is room for them."""
+    shares: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Weights of namespaces, where they are not 1."""
     port: int = 8080
     web_port: int = 0
     """The port of the page, on the loopback address alone; 0 for none."""
@@ -138,13 +145,28 @@ class Crew:
                 self.api, self.known, render.Sidecar(self.options.sidecar_image, self.mode), reach, _now
             )
             stack.push_async_callback(hands.close)
-            look = reconciler.Reconciler(self.known, self.queue, hands, search, reach, streams, _now)
+            books, tasks = self._count(stack)
+            look = reconciler.Reconciler(self.known, self.queue, hands, search, reach, streams, _now, books)
             stack.push_async_callback(look.close)
             for key in self.known.jobs:
                 self.queue.add(key)
             async with asyncio.TaskGroup() as workers:
+                for task in tasks:
+                    workers.create_task(task)
                 for _ in range(WORKERS):
                     workers.create_task(self.queue.run(look.look, _failed))
+
+    def _count(
+        self, stack: contextlib.AsyncExitStack
+    ) -> tuple[ledger.Ledger | None, tuple[Coroutine[Any, Any, None], ...]]:
+        """What counts the room that there is, and the tasks that this takes."""
+        if not self.options.counts:
+            return None, ()
+        view = capacity.Capacity(self.api, self.options.namespaces)
+        books = ledger.Ledger(view, sharing.Policy(self.options.shares), _now, self.queue.add)
+        view.changed = books.wake
+        stack.callback(books.close)
+        return books, (view.run(), books.run())
 
 
 def _office(api: client.Api, options: Options) -> election.Elector | election.Alone:

@@ -46,6 +46,7 @@ def attempt(pod: Mapping[str, Any]) -> state.Attempt:
         number=int(metadata.get("labels", {}).get(names.ATTEMPT_LABEL, "1")),
         phase=trial.AttemptPhase.RUNNING,
         node=(pod.get("spec") or {}).get("nodeName") or "",
+        profile=str((metadata.get("annotations") or {}).get(names.PROFILE_ANNOTATION, "")),
         started=_time((ended or main.get("state", {}).get("running") or {}).get("startedAt")),
         ended=_time(ended.get("finishedAt")),
         exit_code=ended.get("exitCode"),

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 
 from tuning_operator.api import errors, job
-from tuning_operator.kube import client, executor, following, metrics, observing, store, workqueue
+from tuning_operator.kube import booking, client, executor, following, ledger, metrics, observing, store, workqueue
 from tuning_operator.search import worker
 from tuning_operator.stopping import curve
 from tuning_operator.tuner import actions, admission, observed, parameters, plan, proposing, report, results, state
@@ -73,7 +73,9 @@ class Reconciler:
         reach: observing.Reach,
         streams: following.Logs,
         clock: Callable[[], datetime.datetime],
+        books: ledger.Ledger | None = None,
     ) -> None:
+        self._booking = booking.Booking(known, hands, books)
         self._store = known
         self._queue = queue
         self._hands = hands
@@ -112,6 +114,7 @@ class Reconciler:
         self._attend(record, snapshot)
         with metrics.PLAN_SECONDS.time():
             todo = plan.plan(snapshot)
+        self._booking.ask(record, snapshot, todo.wants)
         changed = False
         for action in todo.actions:
             changed |= await self._act(record, memory, snapshot, action)
@@ -139,13 +142,15 @@ class Reconciler:
         async def inspect() -> None:
             memory.spec, memory.problems = await self._worker.run(admission.inspect, manifest)
             memory.generation, memory.rehearsed = record.generation, False
+            self._booking.renew(record.key)
 
         self._think(record.key, memory, inspect)
 
     async def _rehearse(self, record: store.JobRecord, memory: Memory, spec: job.JobSpec) -> None:
         """Asks the API server whether the template makes a Pod, before anything is made."""
         try:
-            await self._hands.rehearse(record, _job(record, spec))
+            for profile in booking.profiles(spec):
+                await self._hands.rehearse(record, _job(record, spec), profile)
         except client.Refused as refusal:
             if not refusal.circumstance:
                 mend = "mend the template; nothing was started"
@@ -177,6 +182,7 @@ class Reconciler:
             problems=memory.problems,
             obstacle=memory.obstacle,
             trouble=memory.trouble,
+            offer=self._booking.offer(record.key),
             status_written=memory.status_written,
             sources=tuple(self._sources(record, spec)),
         )
@@ -292,10 +298,9 @@ class Reconciler:
         """Makes a Pod or a trial. A refusal is no error but an obstacle, told in the status, and tried again later."""
         try:
             if isinstance(action, actions.StartAttempt):
-                await self._hands.start(record, snapshot.job, action)
-            else:
-                await self._hands.create_trial(record, snapshot.job, action)
-                memory.proposals.pop(action.proposal.number, None)
+                return await self._booking.start(record, snapshot.job, action)
+            await self._hands.create_trial(record, snapshot.job, action)
+            memory.proposals.pop(action.proposal.number, None)
         except (client.Refused, client.Failing, executor.Taken) as refusal:
             memory.obstacle, patience = _obstacle(refusal)
             memory.retry_at = self._clock() + patience
@@ -348,6 +353,7 @@ class Reconciler:
     def _forget(self, key: store.Key) -> asyncio.Task[None] | None:
         """Drops what is remembered of a job; answers what was under way and is being cancelled."""
         memory = self._memories.pop(key, None)
+        self._booking.forget(key)
         self._queue.forget(key)
         self._observer.forget(key)
         if memory is None or memory.thinking is None:

@@ -61,8 +61,19 @@ def trial_manifest(owner: state.Job, namespace: str, spec: trial.TrialSpec) -> d
     }
 
 
-def pod_manifest(owner: state.Job, namespace: str, item: state.Trial, attempt: int, sidecar: Sidecar) -> dict[str, Any]:
-    """The Pod of one attempt of a trial."""
+def pod_manifest(
+    owner: state.Job,
+    namespace: str,
+    item: state.Trial,
+    attempt: int,
+    sidecar: Sidecar,
+    profile: str = "",
+    node: str = "",
+) -> dict[str, Any]:
+    """The Pod of one attempt of a trial, in the shape of a profile (the first one where none is named), and with a
+    preference for the node on which it fits best.
+    """
+    shape = next((one for one in owner.spec.profiles if profile in ("", one.name)), None)
     wanted = copy.deepcopy(owner.spec.template)
     spec: dict[str, Any] = wanted.get("spec") or {}
     chosen = template.trial_container(owner.spec.template)["name"]
@@ -76,12 +87,16 @@ def pod_manifest(owner: state.Job, namespace: str, item: state.Trial, attempt: i
         spec["volumes"] = [*(spec.get("volumes") or []), {"name": METRICS_VOLUME, "emptyDir": {}}]
     for container in spec["containers"]:
         if container.get("name") == chosen:
-            _equip(container, owner, item, attempt)
-    _profile(spec, chosen, owner.spec.profiles)
+            _equip(container, owner, item, attempt, shape.name if shape else "")
+    if shape is not None:
+        _profile(spec, chosen, shape)
+    if node:
+        _prefer(spec, node)
     if source is not job.MetricsSource.STDOUT:
         _add_sidecar(spec, _sidecar(owner, namespace, item, sidecar, _message_bytes(spec)), sidecar.mode)
     labels = {**(metadata.get("labels") or {}), **_labels(owner, item.number), names.ATTEMPT_LABEL: str(attempt)}
     ours = {names.CONTAINER_ANNOTATION: chosen, names.SOURCE_ANNOTATION: str(source)}
+    ours |= {names.PROFILE_ANNOTATION: shape.name} if shape else {}
     annotations = {**(metadata.get("annotations") or {}), **ours}
     return {
         "apiVersion": "v1",
@@ -109,11 +124,11 @@ def _owner(kind: str, name: str, uid: str) -> dict[str, Any]:
     return {"apiVersion": job.API_VERSION, "kind": kind, "name": name, "uid": uid, "controller": True}
 
 
-def _equip(container: dict[str, Any], owner: state.Job, item: state.Trial, attempt: int) -> None:
+def _equip(container: dict[str, Any], owner: state.Job, item: state.Trial, attempt: int, profile: str) -> None:
     """Gives the trial's container its parameters and the place for its metrics."""
     metrics = owner.spec.metrics
     where = str(metrics.endpoint.port) if metrics.endpoint else f"{METRICS_FOLDER}/{metrics.place}"
-    given = environment.of_trial(owner, item, attempt, where)
+    given = environment.of_trial(owner, item, attempt, where, profile)
     if outcomes.wants(owner.spec, job.Measure.PEAK_MEMORY):
         # Nobody outside the container sees its memory; the reporter inside does.
         given["TUNING_MEASURE"] = job.Measure.PEAK_MEMORY
@@ -130,14 +145,24 @@ def _mount() -> dict[str, Any]:
     return {"name": METRICS_VOLUME, "mountPath": METRICS_FOLDER}
 
 
-def _profile(spec: dict[str, Any], chosen: str, profiles: list[job.Profile]) -> None:
-    """Adds the chosen profile's resources and placement to what the template asks for."""
-    for profile in profiles[:1]:
-        for container in spec["containers"]:
-            if container.get("name") == chosen:
-                container["resources"] = profile.resources.to_wire()
-        spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **profile.node_selector}
-        spec["tolerations"] = [*(spec.get("tolerations") or []), *(item.to_wire() for item in profile.tolerations)]
+def _profile(spec: dict[str, Any], chosen: str, profile: job.Profile) -> None:
+    """Adds the profile's resources and placement to what the template asks for."""
+    for container in spec["containers"]:
+        if container.get("name") == chosen:
+            container["resources"] = profile.resources.to_wire()
+    spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **profile.node_selector}
+    spec["tolerations"] = [*(spec.get("tolerations") or []), *(item.to_wire() for item in profile.tolerations)]
+
+
+def _prefer(spec: dict[str, Any], node: str) -> None:
+    """Prefers a node, and insists on nothing: by itself the default scheduler spreads Pods, and so breaks large pieces
+    of room up that big trials need.
+    """
+    affinity = spec["affinity"] = dict(spec.get("affinity") or {})
+    towards = affinity["nodeAffinity"] = dict(affinity.get("nodeAffinity") or {})
+    by_name = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+    kind = "preferredDuringSchedulingIgnoredDuringExecution"
+    towards[kind] = [*(towards.get(kind) or []), {"weight": 100, "preference": by_name}]
 
 
 def _message_bytes(spec: Mapping[str, Any]) -> int:

@@ -213,7 +213,7 @@ def _row(
         message=status.message,
         parameters=item.spec.parameters,
         values=status.values,
-        profile=item.spec.profile,
+        profile=status.attempts[-1].profile if status.attempts else "",
         origin=str(item.spec.origin),
         created=_seconds(first, start),
         start=_seconds(began, start) if began else None,

@@ -65,11 +65,11 @@ def lacking(one: Quota, need: Need, taken: Amounts) -> Iterator[tuple[str, int, 
 def describe(one: Quota, need: Need, taken: Amounts) -> str:
     """Why the quota takes no further Pod, for people."""
     parts = [
-        f"needs {quantities.say(name, value)} {name}; quota {one.name} has {quantities.say(name, max(left, 0))} "
+        f"{quantities.say(name, value)} {name}, {quantities.say(name, max(left, 0))} "
         f"of {quantities.say(name, one.hard[name])} left"
         for name, value, left in lacking(one, need, taken)
     ]
-    return "; ".join(parts)
+    return f"needs of the quota {one.name}: {'; '.join(parts)}" if parts else ""
 
 
 def too_small(one: Quota, need: Need) -> bool:

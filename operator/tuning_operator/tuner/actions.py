@@ -32,11 +32,12 @@ class CreateTrial:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StartAttempt:
-    """Start attempt `number` of a trial."""
+    """Start attempt `number` of a trial, in the shape of a profile where the job has some."""
 
     trial: state.Trial
     number: int
     why: str
+    profile: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,3 +103,5 @@ class Plan:
 
     actions: tuple[Action, ...] = ()
     wake: datetime.datetime | None = None
+    wants: int = 0
+    """How many attempts would be started now if there were room for all of them."""

@@ -32,7 +32,7 @@ def decide(snapshot: state.Snapshot) -> Ending | None:
     failure = _failures(snapshot)
     if failure is not None:
         return failure
-    return _target(snapshot) or _duration(snapshot) or _used_up(snapshot)
+    return _target(snapshot) or _duration(snapshot) or _unfit(snapshot) or _used_up(snapshot)
 
 
 def active(owner: state.Job, now: datetime.datetime) -> datetime.timedelta:
@@ -48,6 +48,23 @@ def deadline(snapshot: state.Snapshot) -> datetime.datetime | None:
     if limit is None or snapshot.job.status.active_since is None:
         return None
     return snapshot.now + base.parse_duration(limit) - active(snapshot.job, snapshot.now)
+
+
+def unfit_deadline(snapshot: state.Snapshot) -> datetime.datetime | None:
+    """When a job ends whose trials fit no node, nor its namespace's quota; None while they do."""
+    since = snapshot.job.status.unfit_since
+    return since + base.parse_duration(snapshot.job.spec.limits.max_unfit) if since is not None else None
+
+
+def _unfit(snapshot: state.Snapshot) -> Ending | None:
+    due = unfit_deadline(snapshot)
+    offer = snapshot.offer
+    if due is None or snapshot.now < due or offer is None or offer.shortage is None or not offer.shortage.forever:
+        return None
+    message = (
+        f"for limits.maxUnfit ({snapshot.job.spec.limits.max_unfit}) no trial could have run: {offer.shortage.message}"
+    )
+    return _complete(snapshot, offer.shortage.reason, message)
 
 
 def _failures(snapshot: state.Snapshot) -> Ending | None:

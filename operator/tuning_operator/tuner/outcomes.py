@@ -28,12 +28,12 @@ def wants(spec: job.JobSpec, measure: job.Measure) -> bool:
     return constrained or any(objective.metric == measure for objective in spec.objectives)
 
 
-def measured(spec: job.JobSpec, item: state.Trial, attempt: state.Attempt) -> dict[str, float]:
+def measured(spec: job.JobSpec, attempt: state.Attempt) -> dict[str, float]:
     """What an attempt that ran to its end took, by measure."""
     found: dict[str, float] = {}
     if attempt.started is not None and attempt.ended is not None:
         seconds = max(0.0, round((attempt.ended - attempt.started).total_seconds(), 3))
-        price = next((profile.cost for profile in spec.profiles if profile.name == item.spec.profile), 1.0)
+        price = next((one.cost for one in spec.profiles if attempt.profile in ("", one.name)), 1.0)
         found = {job.Measure.DURATION: seconds, job.Measure.COST: round(seconds * price, 6)}
     told = attempt.summary.metrics.get(job.Measure.PEAK_MEMORY) if attempt.summary else None
     if attempt.peak_memory is not None:

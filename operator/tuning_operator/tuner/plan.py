@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Iterator, Mapping
 
 from tuning_operator.api import job, trial
-from tuning_operator.tuner import actions, basis, ending, judging, report, state, trials, warm
+from tuning_operator.tuner import actions, basis, ending, judging, report, room, state, trials, warm
 
 DEBOUNCE = datetime.timedelta(seconds=1)
 """Mere counts in the job's status are written at most this often."""
@@ -25,21 +25,27 @@ def plan(snapshot: state.Snapshot) -> actions.Plan:
     """What to do now for one job, and when to look again."""
     over = _sealed(snapshot) or ending.decide(snapshot)
     court = judging.Court(snapshot) if snapshot.job.spec.early_stopping and not snapshot.problems else None
-    around = trials.Circumstances(snapshot.job, snapshot.now, over.message if over else "", court)
+    around = trials.Circumstances(
+        snapshot.job, snapshot.now, over.message if over else "", court, counted=snapshot.offer is not None
+    )
     steps: list[actions.Action] = []
     for item in snapshot.trials:
         steps.extend(_announced(trials.step(item, around)))
-    if snapshot.obstacle is not None:
+    starts = sum(isinstance(step, actions.StartAttempt) for step in steps)
+    wants = room.wants(snapshot, starts) if over is None else 0
+    if wants == 0:
         steps = [step for step in steps if not isinstance(step, actions.StartAttempt)]
-    elif over is None and not any(isinstance(step, actions.RecordTrial) for step in steps):
+    elif snapshot.offer is not None:
+        steps = list(room.admit(steps, snapshot.offer))
+    if wants > starts and not any(isinstance(step, actions.RecordTrial) for step in steps):
         # What is at hand is recorded first: new trials are to know the same as after a crash in between.
-        steps.extend(_grow(snapshot))
+        steps.extend(_grow(snapshot, starts))
     wake = _wake(snapshot, around, over)
     if any(isinstance(step, Writes) for step in steps):
-        return actions.Plan(tuple(steps), wake)
+        return actions.Plan(tuple(steps), wake, wants)
     written, later = _status(snapshot, over)
     steps.extend(written)
-    return actions.Plan(tuple(steps), min(filter(None, (wake, later)), default=None))
+    return actions.Plan(tuple(steps), min(filter(None, (wake, later)), default=None), wants)
 
 
 def _sealed(snapshot: state.Snapshot) -> ending.Ending | None:
@@ -72,20 +78,17 @@ def _announced(steps: Iterator[actions.Action]) -> Iterator[actions.Action]:
         yield step
 
 
-def _grow(snapshot: state.Snapshot) -> Iterator[actions.Action]:
-    """New trials, as far as the limits allow."""
-    owner = snapshot.job
-    if owner.spec.suspend or report.changed(owner) or not owner.status.spec_digest or warm.due(snapshot):
-        return
+def _grow(snapshot: state.Snapshot, starts: int) -> Iterator[actions.Action]:
+    """New trials, as far as the limits allow and as there is room for beside the `starts` of trials that exist."""
     live = sum(not item.is_finished() for item in snapshot.trials)
-    room = owner.spec.limits.parallel_trials - live
-    if room <= 0:
+    spare = room.ceiling(snapshot) - live
+    if snapshot.offer is not None:
+        spare = min(spare, len(snapshot.offer.profiles) - starts)
+    if spare <= 0:
         return
-    made = snapshot.made
-    ends = (made + room, owner.spec.limits.max_trials, snapshot.exhausted_at)
-    numbers = range(made, min(end for end in ends if end is not None))
+    numbers = range(snapshot.made, snapshot.made + room.growth(snapshot))
     # Results are handed out as if there were no other limit: the last trials of a job are as crash-safe as the first.
-    wanted = tuple(zip(numbers, basis.hand_out(snapshot.trials, room), strict=False))
+    wanted = tuple(zip(numbers, basis.hand_out(snapshot.trials, spare), strict=False))
     ready = _ready(snapshot.proposals, wanted)
     yield from (
         actions.CreateTrial(proposal, f"trial {proposal.number}: {live + index} of its peers are live")
@@ -164,6 +167,8 @@ def _wake(
 ) -> datetime.datetime | None:
     moments = [trials.wake(item, around) for item in snapshot.trials]
     if over is None:
+        moments.append(room.rests_until(snapshot.trials))
+        moments.append(ending.unfit_deadline(snapshot))
         moments.append(ending.deadline(snapshot))
         if warm.missing(snapshot):
             moments.append(snapshot.now + PATIENCE)

@@ -62,7 +62,6 @@ def spec_of(proposal: state.Proposal, owner: state.Job) -> trial.TrialSpec:
         job=trial.ParentJob(name=owner.name, uid=owner.uid),
         number=proposal.number,
         parameters=dict(proposal.suggestion.configuration),
-        profile=owner.spec.profiles[0].name if owner.spec.profiles else "",
         origin=proposal.suggestion.origin,
         based_on=basis.encode(proposal.based_on),
     )

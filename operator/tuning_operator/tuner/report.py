@@ -69,6 +69,7 @@ def status(snapshot: state.Snapshot, over: ending.Ending | None) -> job.JobStatu
             "start_time": before.start_time or snapshot.now,
             "completion_time": (before.completion_time or snapshot.now) if over else None,
             "warm_start": _warm_start(snapshot, over),
+            "unfit_since": before.unfit_since if over else _unfit_since(snapshot),
             **_best(snapshot),
             **_clock(snapshot, phase),
         }
@@ -123,6 +124,8 @@ def _waiting(snapshot: state.Snapshot) -> str:
         return f"no trials yet: {', '.join(absent)}, named in spec.search.warmStartFrom, does not exist; {mend}"
     if snapshot.obstacle is not None:
         return str(snapshot.obstacle)
+    if shortage := _offered(snapshot):
+        return shortage[1]
     stuck = [
         item
         for item in snapshot.trials
@@ -139,11 +142,41 @@ def _shortage(snapshot: state.Snapshot) -> str:
     """The reason for which resources are waited for, in one word; empty when they are not."""
     if snapshot.obstacle is not None:
         return snapshot.obstacle.reason
+    if shortage := _offered(snapshot):
+        return shortage[0]
     short = any(
-        item.status.phase is trial.TrialPhase.PENDING and item.status.reason == UNSCHEDULABLE
+        item.status.phase is trial.TrialPhase.PENDING and item.status.reason in (UNSCHEDULABLE, state.WITHDRAWN)
         for item in snapshot.trials
     )
     return UNSCHEDULABLE if short else ""
+
+
+def _offered(snapshot: state.Snapshot) -> tuple[str, str] | None:
+    """Reason and message of the shortage that keeps trials from being started. While an operator that has just started
+    does not know, what was told before still holds.
+    """
+    offer = snapshot.offer
+    if offer is None or snapshot.job.spec.suspend:
+        return None
+    if not offer.known:
+        before = next((item for item in snapshot.job.status.conditions if item.type == WAITING), None)
+        return (before.reason, before.message) if before is not None and before.status == "True" else None
+    if offer.shortage is None:
+        return None
+    deadline = ending.unfit_deadline(snapshot)
+    unless = f"; the job ends at {deadline:%H:%M:%S} UTC unless that changes" if deadline is not None else ""
+    return offer.shortage.reason, f"waits for room: {offer.shortage.message}{unless}"
+
+
+def _unfit_since(snapshot: state.Snapshot) -> datetime.datetime | None:
+    """Since when no trial of the job could run, however long it waited."""
+    offer, before = snapshot.offer, snapshot.job.status.unfit_since
+    if offer is None or snapshot.job.spec.suspend:
+        return None
+    if not offer.known:
+        return before
+    runs = any(item.status.phase is trial.TrialPhase.RUNNING for item in snapshot.trials)
+    return (before or snapshot.now) if offer.shortage is not None and offer.shortage.forever and not runs else None
 
 
 def _counts(trials: Sequence[state.Trial]) -> job.TrialCounts:

@@ -12,12 +12,16 @@ import datetime
 from collections.abc import Mapping
 
 from tuning_operator.api import errors, job, trial
+from tuning_operator.scheduling import cluster
 from tuning_operator.search import suggest
 from tuning_operator.stopping import curve
 from tuning_trial import summary
 
 SUSPENDED = "Suspended"
 """Why an attempt was given up that was stopped with its job."""
+
+WITHDRAWN = "Withdrawn"
+"""Why an attempt was given up that found no node although there had seemed to be room."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Attempt:
     reason: str = ""
     message: str = ""
     node: str = ""
+    profile: str = ""
     exit_code: int | None = None
     started: datetime.datetime | None = None
     ended: datetime.datetime | None = None
@@ -113,6 +118,18 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Offer:
+    """What the job may start now: one trial for each of the profiles, and if that is less than it wants, why.
+
+    `known` is false while that is still being found out.
+    """
+
+    profiles: tuple[str, ...] = ()
+    shortage: cluster.Shortage | None = None
+    known: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Snapshot:
     """One job at one moment.
 
@@ -129,6 +146,8 @@ class Snapshot:
     problems: tuple[errors.Problem, ...] = ()
     obstacle: Obstacle | None = None
     trouble: str = ""
+    offer: Offer | None = None
+    """None where nobody counts what there is room for: everything may start."""
     status_written: datetime.datetime | None = None
     sources: tuple[Source, ...] = ()
     """The jobs to learn from that exist, as long as nothing has been taken over from them."""

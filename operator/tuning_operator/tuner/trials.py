@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Iterator
 
 from tuning_operator.api import base, trial
-from tuning_operator.tuner import actions, judging, outcomes, results, state
+from tuning_operator.tuner import actions, judging, outcomes, results, room, state
 
 HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 """Reasons for which a Pod waits that no waiting will mend."""
@@ -52,6 +52,8 @@ class Circumstances:
     """Why all trials are to end; empty while the job goes on."""
     court: judging.Court | None = None
     """The stopping rule at this look."""
+    counted: bool = False
+    """Whether Pods are made only when there is room for them, so that one that finds none is taken away."""
 
     @property
     def suspended(self) -> bool:
@@ -103,7 +105,7 @@ def wake(item: state.Trial, around: Circumstances) -> datetime.datetime | None:
     if attempt.draining:
         return _drained_by(attempt)
     if attempt.phase is trial.AttemptPhase.WAITING:
-        return _given_up_at(item, attempt)
+        return _given_up_at(item, attempt) or room.search_ends(item, attempt, around.counted)
     limit = around.job.spec.trial.max_duration
     if attempt.started is not None and limit is not None:
         return attempt.started + base.parse_duration(limit)
@@ -133,6 +135,8 @@ def _watch(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> 
         # Recorded before it is stopped: whoever finds it gone later knows that this was no loss.
         over = _given_up(item, attempt)
         yield actions.StopAttempt(item, "the job is suspended") if over else _suspend(item, attempt)
+    elif room.withdrawn(item, attempt):
+        yield actions.StopAttempt(item, "it found no node")
     elif attempt.phase is trial.AttemptPhase.WAITING:
         yield from _wait(item, attempt, around)
     elif _overdue(attempt, around):
@@ -203,6 +207,8 @@ def _wait(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> I
     end = _given_up_at(item, attempt)
     if attempt.reason in HOPELESS or (end is not None and around.now >= end):
         yield _finish(item, trial.TrialPhase.FAILED, attempt.reason, attempt.message, attempt, around)
+    elif (due := room.search_ends(item, attempt, around.counted)) is not None and around.now >= due:
+        yield _withdraw(item, attempt, around)
     elif _tells(item, attempt):
         waits = _going(item, attempt).model_copy(update={"waiting_since": around.now})
         yield actions.RecordTrial(item, waits, f"waits: {attempt.reason or 'to be started'}")
@@ -215,6 +221,14 @@ def _given_up_at(item: state.Trial, attempt: state.Attempt) -> datetime.datetime
     patience, since = PATIENCE.get(attempt.reason), item.status.waiting_since
     same = attempt.reason == item.status.reason or {attempt.reason, item.status.reason} <= PULL
     return since + patience if patience is not None and since is not None and same else None
+
+
+def _withdraw(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> actions.RecordTrial:
+    """Give an attempt up that finds no node, which costs the trial nothing. Recorded before it is removed."""
+    given_up = dataclasses.replace(
+        attempt, phase=trial.AttemptPhase.LOST, reason=state.WITHDRAWN, message=attempt.message, ended=around.now
+    )
+    return actions.RecordTrial(item, _pending(item, given_up), "it found no node")
 
 
 def _tells(item: state.Trial, attempt: state.Attempt) -> bool:
@@ -305,7 +319,7 @@ def _going(item: state.Trial, attempt: state.Attempt) -> trial.TrialStatus:
 def _conclude(item: state.Trial, attempt: state.Attempt, around: Circumstances) -> actions.RecordTrial:
     """Record the end of a trial whose process ended well: with its values, or as failed because it has none."""
     spec = around.job.spec
-    took = outcomes.measured(spec, item, attempt)
+    took = outcomes.measured(spec, attempt)
     values = results.evaluate(spec.objectives, attempt.summary, took)
     if isinstance(values, results.Missing):
         return _finish(item, trial.TrialPhase.FAILED, values.reason, values.message, attempt, around)
@@ -343,7 +357,7 @@ def _finish(
             "attempts": _attempts(item, attempt) if attempt else item.status.attempts,
             "metrics": results.curves(attempt.summary if attempt else None),
             "values": values or {},
-            "measured": outcomes.measured(around.job.spec, item, attempt) if attempt else {},
+            "measured": outcomes.measured(around.job.spec, attempt) if attempt else {},
             "constraints": judged or [],
             "start_time": item.status.start_time or (attempt.started if attempt else None),
             "completion_time": ended,
@@ -357,6 +371,7 @@ def _record(attempt: state.Attempt) -> trial.AttemptStatus:
         number=attempt.number,
         phase=attempt.phase,
         node=attempt.node,
+        profile=attempt.profile,
         reason=attempt.reason,
         message=attempt.message,
         exit_code=attempt.exit_code,
@@ -370,6 +385,7 @@ def _revive(recorded: trial.AttemptStatus) -> state.Attempt:
         number=recorded.number,
         phase=recorded.phase,
         node=recorded.node,
+        profile=recorded.profile,
         started=recorded.start_time,
         ended=recorded.completion_time,
     )

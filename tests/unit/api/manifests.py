@@ -25,8 +25,8 @@ GOOD: dict[str, Any] = {
             "settings": {"xi": 0.01},
             "startFrom": [{"C": 1, "kernel": "rbf"}],
         },
-        "limits": {"maxTrials": 40, "parallelTrials": 4, "maxFailedTrials": 5, "maxDuration": "2h"},
-        "profiles": [{"name": "cpu", "cost": 2, "resources": {"requests": {"cpu": 4, "memory": "8Gi"}}}],
+        "limits": {"maxTrials": 40, "parallelTrials": 4, "maxFailedTrials": 5, "maxUnfit": "20m", "maxDuration": "2h"},
+        "profiles": [{"name": "cpu", "cost": 2, "resources": {"requests": {"cpu": 4, "memory": "8Gi"}}, "wait": "5m"}],
         "metrics": {"source": "file", "path": "out/metrics.txt", "format": "text", "pattern": r"(\w+)=([-+.\w]+)"},
         "trial": {"maxDuration": "30m", "retries": 3, "repeats": 2, "workers": 1},
         "template": {

@@ -61,7 +61,17 @@ REFUSED = {
     "metrics path that climbs": (changed("spec.metrics.path", "a/../../b"), "the path leaves the metrics folder"),
     "metrics path that ends up": (changed("spec.metrics.path", "a/.."), "the path leaves the metrics folder"),
     "pattern for json": (changed("spec.metrics.format", "json"), "a pattern is for format text only"),
-    "two profiles": (changed("spec.profiles.1", {"name": "b", "resources": {}}), "more than one profile"),
+    "two profiles where time is the objective": (
+        changed(
+            "spec",
+            {
+                **good()["spec"],
+                "objectives": [{"metric": "duration", "goal": "minimize"}],
+                "profiles": [{"name": name, "resources": {}} for name in "ab"],
+            },
+        ),
+        "with the objective duration, trials in different profiles",
+    ),
     "path for stdout": (
         changed("spec.metrics.source", "stdout"),
         "a path is for the sources file and tensorboard only",
@@ -102,6 +112,7 @@ ACCEPTED = {
         "spec", {k: good()["spec"][k] for k in ("objectives", "parameters", "template")} | {"limits": {"maxTrials": 1}}
     ),
     "a grid ends by itself": changed("spec", {**good()["spec"], "limits": {}, "search": {"algorithm": "grid"}}),
+    "two profiles": changed("spec.profiles.1", {"name": "b", "resources": {}, "wait": "10m"}),
     "a time limit alone": changed("spec.limits", {"maxDuration": "90s"}),
     "one value": parameter(type="int", min=3, max=3),
     "a step that rounds": parameter(type="float", min=0.1, max=0.3, step=0.2),
@@ -183,7 +194,6 @@ TRIAL: dict[str, Any] = {
         "job": {"name": "digits", "uid": "1"},
         "number": 0,
         "parameters": {"C": 1.5, "kernel": "rbf"},
-        "profile": "cpu",
         "origin": "model",
         "basedOn": "0-3",
     },
@@ -195,10 +205,8 @@ TRIAL: dict[str, Any] = {
     [
         ("job", {"name": "digits", "uid": "2"}),
         ("number", 1),
-        ("profile", "gpu"),
         ("origin", "random"),
         ("basedOn", "0-4"),
-        ("profile", None),
         ("basedOn", None),
     ],
 )

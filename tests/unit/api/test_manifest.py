@@ -113,7 +113,7 @@ BAD = {
     ),
     "an unknown field like no other": (
         changed("spec.limits.qqq", 3),
-        "spec.limits.qqq: unknown field; write one of maxDuration, maxFailedTrials, maxTrials, parallelTrials",
+        "spec.limits.qqq: unknown field; write one of maxDuration, maxFailedTrials, maxTrials, maxUnfit, parallelTrials",
     ),
     "no objective": (
         changed("spec.objectives", []),
@@ -305,6 +305,7 @@ def test_a_manifest_in_which_every_field_is_used_parses() -> None:
                 "resources": {"requests": {"cpu": 4, "memory": "8Gi"}, "limits": {}},
                 "nodeSelector": {},
                 "tolerations": [],
+                "wait": "5m",
             }
         ],
         "search": good()["spec"]["search"] | {"warmStartFrom": []},

@@ -10,11 +10,6 @@ from tests.unit.api.manifests import changed
 from tests.unit.api.test_manifest import refusal
 
 UNSERVED = {
-    "two profiles": (
-        "spec.profiles.1",
-        {"name": "gpu", "resources": {"limits": {"nvidia.com/gpu": 1}}},
-        "spec.profiles: more than one profile is not served by this version; keep one",
-    ),
     "two workers": (
         "spec.trial.workers",
         2,

@@ -47,7 +47,7 @@ class Hands:
         self.recorded: list[job.JobStatus] = []
         self.trials = 0
 
-    async def rehearse(self, record: store.JobRecord, owner: state.Job) -> None:
+    async def rehearse(self, record: store.JobRecord, owner: state.Job, profile: str = "") -> None:
         if self.refusal is not None:
             raise self.refusal
 

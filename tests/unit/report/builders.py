@@ -52,6 +52,7 @@ def one(
         if phase == "Failed"
         else trial.AttemptPhase.SUCCEEDED,
         node="node-1",
+        profile=fields.pop("profile", ""),
         start_time=at(begun),
         completion_time=at(begun + ran) if ended else None,
     )
@@ -62,7 +63,6 @@ def one(
             job=trial.ParentJob(name="job", uid="uid"),
             number=number,
             parameters=fields.pop("parameters", {"lr": 0.01}),
-            profile=fields.pop("profile", ""),
             origin=trial.Origin.MODEL,
         ),
         curves=fields.pop("curves", {}),

@@ -96,7 +96,7 @@ def test_a_quota_that_is_used_up_is_named() -> None:
     assert len(verdict.grants) == 1
     assert verdict.shortage is not None
     assert verdict.shortage.reason == "QuotaExceeded"
-    assert verdict.shortage.message == "needs 1 requests.cpu; quota compute has 0 of 4 left"
+    assert verdict.shortage.message == "needs of the quota compute: 1 requests.cpu, 0 of 4 left"
     assert not verdict.shortage.forever
 
 

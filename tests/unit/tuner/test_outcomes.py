@@ -68,9 +68,8 @@ def test_a_constraint_that_cannot_be_evaluated_is_broken() -> None:
     ids=["duration", "cost", "peak memory"],
 )
 def test_what_is_measured_may_be_the_objective(fields: dict[str, Any], value: float) -> None:
-    seen = succeeded(started=ago(10), ended=ago(1), peak_memory=4096, summary=reported())
+    seen = succeeded(started=ago(10), ended=ago(1), peak_memory=4096, summary=reported(), profile="cpu")
     item = one(0, "Running", seen)
-    item = state.Trial(item.name, item.uid, item.spec.model_copy(update={"profile": "cpu"}), item.status, seen)
     (action,) = (
         action
         for action in planned(snapshot(item, wanted=scenes.spec(**fields)))
