@@ -181,3 +181,8 @@ class TrialStatus(base.Model):
     """When the trial's container first started."""
     completion_time: datetime.datetime | None = None
     """When the trial ended."""
+
+    @property
+    def profile(self) -> str:
+        """The resource shape of the newest attempt."""
+        return self.attempts[-1].profile if self.attempts else ""

@@ -233,6 +233,6 @@ def _facts(item: state.Trial, now: datetime.datetime) -> dict[str, Any]:
         "phase": item.status.phase.value,
         **item.status.values,
         **item.spec.parameters,
-        **({"profile": item.spec.profile} if item.spec.profile else {}),
+        **({"profile": item.status.profile} if item.status.profile else {}),
         "duration": "" if ran is None else words.duration(ran),
     }

@@ -40,7 +40,7 @@ def row(item: state.Trial, spec: job.JobSpec, now: datetime.datetime) -> Row:
         **{parameter.name: item.spec.parameters.get(parameter.name) for parameter in spec.parameters},
         "duration": None if ran is None else round(ran.total_seconds(), 3),
         "attempts": status.attempts[-1].number if status.attempts else 0,
-        "profile": item.spec.profile,
+        "profile": item.status.profile,
         "origin": item.spec.origin.value,
         "startTime": _moment(status.start_time),
         "completionTime": _moment(status.completion_time),

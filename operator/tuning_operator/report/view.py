@@ -213,7 +213,7 @@ def _row(
         message=status.message,
         parameters=item.spec.parameters,
         values=status.values,
-        profile=status.attempts[-1].profile if status.attempts else "",
+        profile=status.profile,
         origin=str(item.spec.origin),
         created=_seconds(first, start),
         start=_seconds(began, start) if began else None,
