@@ -141,6 +141,7 @@ class Ledger:
         """Room that was taken up was not used after all."""
         if claim in self._claims:
             self._claims.remove(claim)
+            self.wake()
 
     def wake(self) -> None:
         """Something is other than before: decide again, if anybody wants anything."""

@@ -146,6 +146,7 @@ async def test_room_that_was_not_used_after_all_is_free_again() -> None:
         made.asks(B, 1)
         await made.message(B)
         made.books.release(claim)
+        await made.offers(A, "")  # without being asked again
         made.asks(A, 0)
         await made.offers(B, "")
 
