@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest --junitxml=build/reports/$(1).xml
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test unit integration browser e2e lint crds dashboards benchmarks clean
+.PHONY: help docs venv demo test unit integration browser e2e lint crds dashboards benchmarks clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -33,6 +33,9 @@ browser: .venv/dev.stamp ## the web page in a real Chromium: the system's, or on
 
 e2e: .venv/dev.stamp ## tests on a real cluster with real images, installed through the chart
 	tests/cluster/use $(call PYTEST,e2e) tests/e2e
+
+docs: .venv/dev.stamp ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 lint: .venv/dev.stamp ## format, style, types and layers
 	$(BIN)/ruff format --check .

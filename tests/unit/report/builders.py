@@ -15,7 +15,7 @@ from tuning_operator.tuner import report, state
 
 START = datetime.datetime(2026, 11, 21, 9, 30, tzinfo=datetime.UTC)
 PROFILES = [
-    {"name": "gpu", "resources": {"limits": {"nvidia.com/gpu": 1, "cpu": 4}}},
+    {"name": "gpu", "resources": {"limits": {"nvidia.com/gpu": 1, "cpu": 4}}, "cost": 3},
     {"name": "cpu", "resources": {"requests": {"cpu": "8"}}},
 ]
 

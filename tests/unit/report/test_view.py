@@ -97,10 +97,10 @@ def test_what_a_job_took_is_told_by_profile() -> None:
         builders.one(1, ran=1800, profile="cpu", phase="Failed"),
     ]
     lines = cost.table(builders.seen(builders.snapshot(*trials, now=4000, profiles=builders.PROFILES)))
-    assert [(line[0], line[2], line[4], line[5], line[6]) for line in lines] == [
-        ("gpu", "1 h", "4", "1", "none"),
-        ("cpu", "30 min", "4", wording.NOTHING, "30 min (100 %)"),
-        ("all", "1 h 30 min", "8", "1", "30 min (33 %)"),
+    assert [(line[0], line[2], line[4], line[5], line[6], line[7]) for line in lines] == [
+        ("gpu", "1 h", "4", "1", "1.08e4", "none"),
+        ("cpu", "30 min", "4", wording.NOTHING, "1.8e3", "30 min (100 %)"),
+        ("all", "1 h 30 min", "8", "1", "1.26e4", "30 min (33 %)"),
     ]
 
 

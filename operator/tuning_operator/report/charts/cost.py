@@ -21,11 +21,21 @@ SUFFIXES = {
     "Gi": 2.0**30,
     "Ti": 2.0**40,
 }
-HEAD = ("Profile", "Trials", "Ran", "Waited", "CPU hours", "Accelerator hours", "Spent on trials that gave no value")
+HEAD = (
+    "Profile",
+    "Trials",
+    "Ran",
+    "Waited",
+    "CPU hours",
+    "Accelerator hours",
+    "Cost",
+    "Spent on trials that gave no value",
+)
 
 
 def table(job: view.View) -> list[tuple[str, ...]]:
-    """Rows under HEAD, and one for all where there are several; a profile with a cost has it beside its name."""
+    """Rows under HEAD, and one for all where there are several. Cost is the
+    measure of that name: seconds times the profile's cost."""
     groups: dict[str, list[view.Row]] = {}
     for row in job.rows:
         groups.setdefault(row.profile, []).append(row)
@@ -52,14 +62,15 @@ def _line(job: view.View, name: str, rows: list[view.Row]) -> tuple[Any, ...]:
         waited,
         ran / 3600 * amount(resources.get("cpu", 0)),
         ran / 3600 * accelerators,
+        ran * next((one.cost for one in job.spec.profiles if one.name == name), 0.0),
         lost,
     )
 
 
 def _texts(line: tuple[Any, ...]) -> tuple[str, ...]:
-    name, count, ran, waited, processors, accelerators, lost = line
+    name, count, ran, waited, processors, accelerators, price, lost = line
     share = f"{wording.elapsed(lost)} ({100 * lost / ran:.0f} %)" if ran and lost else "none"
-    hours = [wording.figure(value, 3) if value else wording.NOTHING for value in (processors, accelerators)]
+    hours = [wording.figure(value, 3) if value else wording.NOTHING for value in (processors, accelerators, price)]
     return name, f"{count:,}", wording.elapsed(ran), wording.elapsed(waited), *hours, share
 
 
