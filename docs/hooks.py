@@ -21,8 +21,18 @@ OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+([^)]+)\)")
 HIDDEN = ("install_completion", "show_completion", "help")
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Puts guides that the table of contents does not name at the end of the guides, so that none is lost."""
+    named = str(config.nav)
+    guides = next(one["Guides"] for one in config.nav or [] if isinstance(one, dict) and "Guides" in one)
+    for path in sorted(Path(config.docs_dir).glob("*.md")):
+        if f"'{path.name}'" not in named:
+            guides.append({path.read_text("utf-8").partition("\n")[0].removeprefix("# "): path.name})
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the generated pages, and those that others have written and the table of contents does not know yet."""
+    """Adds the generated pages."""
     for name, text in pages().items():
         files.append(File.generated(config, name, content=text))
     return files

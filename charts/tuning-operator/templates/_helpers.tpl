@@ -88,11 +88,6 @@ capabilities: {drop: [ALL]}
 - apiGroups: [""]
   resources: [events]
   verbs: [get, create, patch]
-{{- if .Values.web.enabled }}
-- apiGroups: [""]
-  resources: [pods/log]
-  verbs: [get]
-{{- end }}
 {{- if eq .Values.capacity.mode "count" }}
 - apiGroups: [""]
   resources: [resourcequotas, limitranges{{ if not .Values.namespaces }}, nodes{{ end }}]

@@ -9,7 +9,7 @@ from pathlib import Path
 from tuning_operator.api import job
 from tuning_operator.local import attempt, folder, metrics
 from tuning_operator.stopping import curve
-from tuning_operator.tuner import state
+from tuning_operator.tuner import results, state
 from tuning_trial import kinds
 
 Stamp = tuple[object, ...]
@@ -60,7 +60,9 @@ class Reader:
             return known
         one = home.read_trial(number)
         name = f"{home.path.name}-{number}"
-        return stamp, state.Trial(name, name, one.spec, one.status, curves=curves(place, spec))
+        # What a trial served itself is nowhere but in its status.
+        seen = curves(place, spec) or results.recorded(results.unpacked(one.status)[1])
+        return stamp, state.Trial(name, name, one.spec, one.status, curves=seen)
 
 
 def curves(place: Path, spec: job.JobSpec) -> Mapping[str, curve.Curve]:
