@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
@@ -73,8 +72,8 @@ class Life:
     async def close(self) -> None:
         """The Pod is gone from the API server, or the test is over: nothing more is written."""
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        # Not `await self._task`: whoever is cancelled here meanwhile must hear of it.
+        await asyncio.wait([self._task])
         await self._hush()
         if self._course.fate.is_final():
             self._host.ended(self._attempt)

@@ -17,7 +17,18 @@ from tuning_operator.api import errors, job
 from tuning_operator.kube import booking, client, executor, following, ledger, metrics, observing, store, workqueue
 from tuning_operator.search import worker
 from tuning_operator.stopping import curve
-from tuning_operator.tuner import actions, admission, observed, parameters, plan, proposing, report, results, state
+from tuning_operator.tuner import (
+    actions,
+    admission,
+    observed,
+    parameters,
+    plan,
+    proposing,
+    report,
+    results,
+    state,
+    trials,
+)
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +54,9 @@ class Memory:
     problems: tuple[errors.Problem, ...] = ()
     rehearsed: bool = False
     """Whether the API server was asked if the template makes a Pod."""
+    past: state.Past | None = None
+    """The trials that need nothing any more, as of this epoch of the store's openings."""
+    epoch: int = 0
     proposals: dict[int, state.Proposal] = dataclasses.field(default_factory=dict)
     exhausted_at: int | None = None
     draining: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
@@ -101,6 +115,7 @@ class Reconciler:
         """One look; answers whether something was changed, so that another one is due."""
         memory = self._recall(record)
         if memory.generation != record.generation:
+            memory.past = None  # what was derived from the trials may have depended on the spec
             self._inspect(record, memory)
             return False
         if memory.spec is None:
@@ -173,9 +188,7 @@ class Reconciler:
     ) -> state.Snapshot:
         return state.Snapshot(
             job=_job(record, spec),
-            trials=tuple(
-                self._trial(record, memory, spec, item, now) for item in self._store.trials(record.key, record.uid)
-            ),
+            trials=self._trials(record, memory, spec, now),
             now=now,
             proposals=memory.proposals,
             exhausted_at=memory.exhausted_at,
@@ -198,6 +211,25 @@ class Reconciler:
                 known = self._store.trials(key, other.uid)
                 trials = tuple(state.Trial(item.name, item.uid, item.spec, item.status) for item in known)
                 yield state.Source(key.name, other.uid, trials)
+
+    def _trials(
+        self, record: store.JobRecord, memory: Memory, spec: job.JobSpec, now: datetime.datetime
+    ) -> state.Trials:
+        """All trials. Those that need nothing any more are put away, and not even looked at the next time."""
+        owner, openings = store.Owner(record.key.namespace, record.uid), self._store.openings
+        if memory.past is None:
+            openings.reopen(owner)
+        if memory.past is None or memory.epoch != openings.epoch(owner):
+            memory.past, memory.epoch = state.Past(), openings.epoch(owner)
+        live = []
+        for known in self._store.trials_open(record.key, record.uid):
+            item = self._trial(record, memory, spec, known, now)
+            if trials.is_over(item):
+                memory.past.add(item)
+                openings.close(owner, item.number)
+            else:
+                live.append(item)
+        return state.Trials(memory.past, live)
 
     def _trial(
         self,
@@ -238,7 +270,7 @@ class Reconciler:
     def _attend(self, record: store.JobRecord, snapshot: state.Snapshot) -> None:
         """Has those trials observed of which a decision may depend on what they report."""
         unfinished = []
-        for item in snapshot.trials:
+        for item in snapshot.known.live:
             pod = None if item.is_finished() else self._store.pod(record.key.namespace, item.uid)
             if pod is not None:
                 unfinished.append((pod, item))

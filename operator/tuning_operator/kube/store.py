@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pydantic
 
 from tuning_operator.api import job, trial
-from tuning_operator.kube import names, pods
+from tuning_operator.kube import names, openings, pods
 from tuning_operator.tuner import results, state
 
 Take = Callable[[Mapping[str, Any]], "Key | None"]
@@ -103,6 +103,8 @@ class Store:
         self._keys: dict[Owner, Key] = {}
         self._trials: dict[Owner, dict[int, TrialRecord]] = {}
         self._pods: dict[Owner, dict[int, PodRecord]] = {}
+        self.openings: openings.Openings[Owner] = openings.Openings()
+        """By job: trials that may need something."""
 
     def observe_job(self, body: Mapping[str, Any]) -> Key:
         """Takes in a TuningJob."""
@@ -140,6 +142,7 @@ class Store:
                 deleting="deletionTimestamp" in metadata,
                 points=points,
             )
+            self.openings.touch(owner, spec.number)
         return self._keys.get(owner)
 
     def observe_pod(self, body: Mapping[str, Any]) -> Key | None:
@@ -207,7 +210,10 @@ class Store:
             )
         labels = metadata["labels"]
         family = Owner(owner.namespace, labels[names.JOB_UID_LABEL])
-        parent = self._trials.get(family, {}).get(int(labels[names.NUMBER_LABEL]))
+        number = int(labels[names.NUMBER_LABEL])
+        parent = self._trials.get(family, {}).get(number)
+        if parent is not None and not (self.openings.is_closed(family, number) and attempt.phase.is_finished()):
+            self.openings.touch(family, number)
         if gone and (parent is None or parent.uid != owner.uid):
             self._pods.pop(owner, None)
         return self._keys.get(family)
@@ -216,12 +222,14 @@ class Store:
         key = self._keys.pop(owner, None)
         if key is not None and self.jobs[key].uid == owner.uid:
             del self.jobs[key]
+        self.openings.forget(owner)
         for record in self._trials.pop(owner, {}).values():
             self._pods.pop(Owner(owner.namespace, record.uid), None)
 
     def _drop_trial(self, owner: Owner, known: TrialRecord) -> None:
         siblings = self._trials[owner]
         del siblings[known.spec.number]
+        self.openings.drop(owner, known.spec.number)
         if not siblings:
             del self._trials[owner]
         self._pods.pop(Owner(owner.namespace, known.uid), None)
@@ -264,6 +272,12 @@ class Store:
     def trials(self, key: Key, job_uid: str) -> list[TrialRecord]:
         """The trials of a job, in order of number."""
         return [record for _, record in sorted(self._trials.get(Owner(key.namespace, job_uid), {}).items())]
+
+    def trials_open(self, key: Key, job_uid: str) -> list[TrialRecord]:
+        """The trials of a job that may need something, in order of number."""
+        owner = Owner(key.namespace, job_uid)
+        known = self._trials.get(owner, {})
+        return [known[number] for number in self.openings.open(owner) if number in known]
 
     def trial(self, key: Key, job_uid: str, number: int) -> TrialRecord | None:
         """One trial of a job."""

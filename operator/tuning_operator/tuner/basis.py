@@ -15,15 +15,23 @@ from tuning_operator.tuner import state
 
 def known(trials: Sequence[state.Trial]) -> frozenset[int]:
     """The results that the newest trial was based on (they grow from trial to trial); empty before the first."""
-    return decode(trials[-1].spec.based_on) if trials else frozenset()
+    newest = state.sort_out(trials).newest
+    return decode(newest.spec.based_on) if newest else frozenset()
 
 
 def hand_out(trials: Sequence[state.Trial], count: int) -> list[frozenset[int]]:
     """The results that each of the next `count` trials may use. `trials` are in order of number."""
-    before = known(trials)
-    fresh = [trial for trial in trials if trial.is_finished() and trial.number not in before]
+    before, all_ = known(trials), state.sort_out(trials)
+    over = all_.past.fold("by number", dict[int, state.Trial], _file)
+    fresh = [trial for trial in all_.live if trial.is_finished() and trial.number not in before]
+    fresh += [over[number] for number in over.keys() - before]
     order = [trial.number for trial in sorted(fresh, key=_completion)]
     return [before.union(order[: max(0, len(order) - later)]) for later in range(count - 1, -1, -1)]
+
+
+def _file(before: dict[int, state.Trial], trial: state.Trial) -> dict[int, state.Trial]:
+    before[trial.number] = trial
+    return before
 
 
 def _completion(trial: state.Trial) -> tuple[float, int]:

@@ -68,13 +68,12 @@ def _unfit(snapshot: state.Snapshot) -> Ending | None:
 
 
 def _failures(snapshot: state.Snapshot) -> Ending | None:
-    failed = [item for item in snapshot.trials if item.status.phase is trial.TrialPhase.FAILED]
+    failed, last = snapshot.known.fold("failures", _none_failed, _count_failure)
     limit = snapshot.job.spec.limits.max_failed_trials
-    if len(failed) <= limit:
+    if failed <= limit or last is None:
         return None
-    last = max(failed, key=lambda item: item.number)
     message = (
-        f"{len(failed)} trials failed, more than limits.maxFailedTrials ({limit}); "
+        f"{failed} trials failed, more than limits.maxFailedTrials ({limit}); "
         f"the last one, {last.name}: {last.status.reason}: {last.status.message}"
     )
     return Ending(job.JobPhase.FAILED, "MaxFailedTrialsExceeded", message)
@@ -84,11 +83,15 @@ def _target(snapshot: state.Snapshot) -> Ending | None:
     objectives = snapshot.job.spec.objectives
     if all(objective.target is None for objective in objectives):
         return None
-    for one in standing.candidates(snapshot.job.spec, snapshot.trials):
-        if all(results.reaches(o, one.values[o.metric]) for o in objectives if o.target is not None):
-            reached = ", ".join(f"{o.metric}={one.values[o.metric]:g}" for o in objectives)
-            return Ending(job.JobPhase.COMPLETE, "TargetReached", f"{one.trial.name} reached the target with {reached}")
-    return None
+    found = standing.first(
+        snapshot.job.spec,
+        snapshot.known,
+        lambda one: all(results.reaches(o, one.values[o.metric]) for o in objectives if o.target is not None),
+    )
+    if found is None:
+        return None
+    reached = ", ".join(f"{o.metric}={found.values[o.metric]:g}" for o in objectives)
+    return Ending(job.JobPhase.COMPLETE, "TargetReached", f"{found.trial.name} reached the target with {reached}")
 
 
 def _duration(snapshot: state.Snapshot) -> Ending | None:
@@ -99,7 +102,7 @@ def _duration(snapshot: state.Snapshot) -> Ending | None:
 
 
 def _used_up(snapshot: state.Snapshot) -> Ending | None:
-    if not all(item.is_finished() for item in snapshot.trials):
+    if not all(item.is_finished() for item in snapshot.known.live):
         return None
     limit = snapshot.job.spec.limits.max_trials
     if limit is not None and snapshot.made >= limit:
@@ -113,9 +116,25 @@ def _used_up(snapshot: state.Snapshot) -> Ending | None:
 
 def _complete(snapshot: state.Snapshot, reason: str, message: str) -> Ending:
     # A trial that was stopped early has a value, too, if not its last one.
-    if any(item.status.phase is trial.TrialPhase.SUCCEEDED or item.status.values for item in snapshot.trials):
-        none = "" if standing.candidates(snapshot.job.spec, snapshot.trials) else f"; {NONE_FEASIBLE}"
+    if snapshot.known.fold("valued", bool, _is_valued):
+        none = "" if standing.contenders(snapshot.job.spec, snapshot.known) else f"; {NONE_FEASIBLE}"
         return Ending(job.JobPhase.COMPLETE, reason, message + none)
-    failed = [item for item in snapshot.trials if item.status.phase is trial.TrialPhase.FAILED]
-    why = f"; the last one: {failed[-1].status.reason}: {failed[-1].status.message}" if failed else ""
+    _, last = snapshot.known.fold("failures", _none_failed, _count_failure)
+    why = f"; the last one: {last.status.reason}: {last.status.message}" if last else ""
     return Ending(job.JobPhase.FAILED, "NoSuccessfulTrial", f"{message} and none has succeeded{why}")
+
+
+def _none_failed() -> tuple[int, state.Trial | None]:
+    return 0, None
+
+
+def _count_failure(before: tuple[int, state.Trial | None], item: state.Trial) -> tuple[int, state.Trial | None]:
+    """How many failed, and the one of them with the highest number."""
+    if item.status.phase is not trial.TrialPhase.FAILED:
+        return before
+    count, last = before
+    return count + 1, item if last is None or item.number > last.number else last
+
+
+def _is_valued(before: bool, item: state.Trial) -> bool:
+    return before or item.status.phase is trial.TrialPhase.SUCCEEDED or bool(item.status.values)

@@ -29,7 +29,7 @@ def plan(snapshot: state.Snapshot) -> actions.Plan:
         snapshot.job, snapshot.now, over.message if over else "", court, counted=snapshot.offer is not None
     )
     steps: list[actions.Action] = []
-    for item in snapshot.trials:
+    for item in snapshot.known.live:
         steps.extend(_announced(trials.step(item, around)))
     starts = sum(isinstance(step, actions.StartAttempt) for step in steps)
     wants = room.wants(snapshot, starts) if over is None else 0
@@ -80,7 +80,7 @@ def _announced(steps: Iterator[actions.Action]) -> Iterator[actions.Action]:
 
 def _grow(snapshot: state.Snapshot, starts: int) -> Iterator[actions.Action]:
     """New trials, as far as the limits allow and as there is room for beside the `starts` of trials that exist."""
-    live = sum(not item.is_finished() for item in snapshot.trials)
+    live = sum(not item.is_finished() for item in snapshot.known.live)
     spare = room.ceiling(snapshot) - live
     if snapshot.offer is not None:
         spare = min(spare, len(snapshot.offer.profiles) - starts)
@@ -165,9 +165,9 @@ def _news(snapshot: state.Snapshot, before: job.JobStatus, after: job.JobStatus)
 def _wake(
     snapshot: state.Snapshot, around: trials.Circumstances, over: ending.Ending | None
 ) -> datetime.datetime | None:
-    moments = [trials.wake(item, around) for item in snapshot.trials]
+    moments = [trials.wake(item, around) for item in snapshot.known.live]
     if over is None:
-        moments.append(room.rests_until(snapshot.trials))
+        moments.append(room.rests_until(snapshot.known.live))
         moments.append(ending.unfit_deadline(snapshot))
         moments.append(ending.deadline(snapshot))
         if warm.missing(snapshot):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime
 import hashlib
 import json
@@ -64,7 +65,7 @@ def status(snapshot: state.Snapshot, over: ending.Ending | None) -> job.JobStatu
             "message": over.message if over else waiting,
             "observed_generation": snapshot.job.generation,
             "spec_digest": before.spec_digest or ("" if snapshot.problems else digest(snapshot.job.spec)),
-            "trials": _counts(snapshot.trials),
+            "trials": _counts(snapshot.known),
             "progress": _progress(snapshot),
             "start_time": before.start_time or snapshot.now,
             "completion_time": (before.completion_time or snapshot.now) if over else None,
@@ -109,7 +110,8 @@ def refused(
 def _phase(snapshot: state.Snapshot) -> job.JobPhase:
     if snapshot.job.spec.suspend:
         return job.JobPhase.SUSPENDED
-    started = any(item.status.phase is not trial.TrialPhase.PENDING for item in snapshot.trials)
+    known = snapshot.known
+    started = len(known.past) or any(item.status.phase is not trial.TrialPhase.PENDING for item in known.live)
     return job.JobPhase.RUNNING if started else job.JobPhase.PENDING
 
 
@@ -128,7 +130,7 @@ def _waiting(snapshot: state.Snapshot) -> str:
         return shortage[1]
     stuck = [
         item
-        for item in snapshot.trials
+        for item in snapshot.known.live
         if item.status.phase is trial.TrialPhase.PENDING and item.status.reason not in ("", state.SUSPENDED)
     ]
     if not stuck:
@@ -146,7 +148,7 @@ def _shortage(snapshot: state.Snapshot) -> str:
         return shortage[0]
     short = any(
         item.status.phase is trial.TrialPhase.PENDING and item.status.reason in (UNSCHEDULABLE, state.WITHDRAWN)
-        for item in snapshot.trials
+        for item in snapshot.known.live
     )
     return UNSCHEDULABLE if short else ""
 
@@ -175,30 +177,36 @@ def _unfit_since(snapshot: state.Snapshot) -> datetime.datetime | None:
         return None
     if not offer.known:
         return before
-    runs = any(item.status.phase is trial.TrialPhase.RUNNING for item in snapshot.trials)
+    runs = any(item.status.phase is trial.TrialPhase.RUNNING for item in snapshot.known.live)
     return (before or snapshot.now) if offer.shortage is not None and offer.shortage.forever and not runs else None
 
 
-def _counts(trials: Sequence[state.Trial]) -> job.TrialCounts:
-    phases = [item.status.phase for item in trials]
+def _counts(trials: state.Trials) -> job.TrialCounts:
+    phases = trials.past.fold("phases", collections.Counter[trial.TrialPhase], _count)
+    phases = phases + collections.Counter(item.status.phase for item in trials.live)
     return job.TrialCounts(
-        total=len(phases),
-        pending=phases.count(trial.TrialPhase.PENDING),
-        running=phases.count(trial.TrialPhase.RUNNING),
-        succeeded=phases.count(trial.TrialPhase.SUCCEEDED),
-        failed=phases.count(trial.TrialPhase.FAILED),
-        stopped=phases.count(trial.TrialPhase.STOPPED),
+        total=len(trials),
+        pending=phases[trial.TrialPhase.PENDING],
+        running=phases[trial.TrialPhase.RUNNING],
+        succeeded=phases[trial.TrialPhase.SUCCEEDED],
+        failed=phases[trial.TrialPhase.FAILED],
+        stopped=phases[trial.TrialPhase.STOPPED],
     )
 
 
+def _count(before: collections.Counter[trial.TrialPhase], item: state.Trial) -> collections.Counter[trial.TrialPhase]:
+    before[item.status.phase] += 1
+    return before
+
+
 def _progress(snapshot: state.Snapshot) -> str:
-    done = sum(item.is_finished() for item in snapshot.trials)
+    done = len(snapshot.known.past) + sum(item.is_finished() for item in snapshot.known.live)
     limit = snapshot.job.spec.limits.max_trials
     return f"{done}/{limit}" if limit is not None else f"{done}"
 
 
 def _best(snapshot: state.Snapshot) -> dict[str, object]:
-    found = standing.candidates(snapshot.job.spec, snapshot.trials)
+    found = standing.contenders(snapshot.job.spec, snapshot.known)
     winner = standing.best(found)
     if winner is None:
         return {"best": None, "best_value": "", **_front(snapshot, found)}

@@ -199,6 +199,13 @@ def request(
     configuration = repeats.configuration(spec, number)
     siblings = groups.pop(configuration, [])
     known = {index for index, group in groups.items() if all(item.number in based_on for item in group)}
+
+    def tell(before: dict[int, suggest.Result], item: state.Trial) -> dict[int, suggest.Result]:
+        if spec.trial.repeats == 1:
+            before[item.number] = _result(item.number, [item], spec)
+        return before
+
+    over = state.sort_out(trials).past.fold("results", dict[int, suggest.Result], tell)
     return suggest.Request(
         space=space.Space.from_spec(spec),
         goals=tuple(objective.goal for objective in spec.objectives),
@@ -206,7 +213,10 @@ def request(
         settings=spec.search.settings,
         seed=spec.search.seed,
         number=configuration,
-        results=(*earlier, *(_result(index, groups[index], spec) for index in groups if index in known)),
+        results=(
+            *earlier,
+            *(over.get(index) or _result(index, groups[index], spec) for index in groups if index in known),
+        ),
         pending=tuple(
             suggest.Pending(index, group[0].spec.parameters) for index, group in groups.items() if index not in known
         ),

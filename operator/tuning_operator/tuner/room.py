@@ -52,7 +52,7 @@ def growth(snapshot: state.Snapshot) -> int:
     owner = snapshot.job
     if owner.spec.suspend or report.changed(owner) or not owner.status.spec_digest or warm.due(snapshot):
         return 0
-    live = sum(not item.is_finished() for item in snapshot.trials)
+    live = sum(not item.is_finished() for item in snapshot.known.live)
     ends = (snapshot.made + ceiling(snapshot) - live, owner.spec.limits.max_trials, snapshot.exhausted_at)
     return max(0, min(end for end in ends if end is not None) - snapshot.made)
 
@@ -64,7 +64,7 @@ def ceiling(snapshot: state.Snapshot) -> int:
 
 def wants(snapshot: state.Snapshot, starts: int) -> int:
     """How many attempts the job would start now, `starts` of which are of trials that exist."""
-    resting = rests_until(snapshot.trials)
+    resting = rests_until(snapshot.known.live)
     if snapshot.obstacle is not None or (resting is not None and resting > snapshot.now):
         return 0
     return starts + growth(snapshot)

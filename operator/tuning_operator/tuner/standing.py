@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tuning_operator.api import job
 from tuning_operator.search import pareto
@@ -67,9 +67,43 @@ def _candidate(spec: job.JobSpec, group: Sequence[state.Trial]) -> Candidate | N
     return Candidate(group[0], values, costs, repeats.errors(rows), len(rows))
 
 
+def contenders(spec: job.JobSpec, trials: state.Trials) -> list[Candidate]:
+    """The candidates that may still be the best, or in the front: with one objective the best of those that are over,
+    and all that are not.
+    """
+    if spec.trial.repeats > 1:
+        return candidates(spec, trials)
+    lone = len(spec.objectives) == 1
+
+    def collect(before: list[Candidate], item: state.Trial) -> list[Candidate]:
+        before += candidates(spec, (item,))
+        if lone and len(before) > 1:
+            before[:] = [min(before, key=_rank)]
+        return before
+
+    return [*trials.past.fold("contenders", list[Candidate], collect), *candidates(spec, trials.live)]
+
+
+def first(spec: job.JobSpec, trials: state.Trials, holds: Callable[[Candidate], bool]) -> Candidate | None:
+    """The candidate with the lowest number of those for which something holds, the same thing at each look."""
+    if spec.trial.repeats > 1:
+        return next(filter(holds, candidates(spec, trials)), None)
+
+    def step(before: Candidate | None, item: state.Trial) -> Candidate | None:
+        if before is not None and before.trial.number < item.number:
+            return before
+        return next(filter(holds, candidates(spec, (item,))), before)
+
+    return trials.fold("first", _nobody, step)
+
+
+def _nobody() -> Candidate | None:
+    return None
+
+
 def ranked(found: Sequence[Candidate]) -> list[Candidate]:
     """From the best on, the earlier first where several are equal; with several objectives by the first one."""
-    return sorted(found, key=lambda one: (one.costs, one.trial.number))
+    return sorted(found, key=_rank)
 
 
 def front(found: Sequence[Candidate]) -> list[Candidate]:
@@ -82,7 +116,7 @@ def best(found: Sequence[Candidate]) -> Candidate | None:
     if not found:
         return None
     if len(found[0].costs) == 1:
-        return min(found, key=lambda one: (one.costs, one.trial.number))
+        return min(found, key=_rank)
     members = front(found)
     return members[pareto.knee([one.costs for one in members])]
 
@@ -110,6 +144,10 @@ def hypervolume(members: Sequence[Candidate], edge: pareto.Point) -> float | Non
 def signed(objectives: Sequence[job.Objective], costs: pareto.Point) -> dict[str, float]:
     """Costs as the objectives' values."""
     return {one.metric: cost(one, value) for one, value in zip(objectives, costs, strict=True)}
+
+
+def _rank(one: Candidate) -> tuple[pareto.Point, int]:
+    return one.costs, one.trial.number
 
 
 def cost(objective: job.Objective, value: float) -> float:

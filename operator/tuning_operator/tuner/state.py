@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, overload
 
 from tuning_operator.api import errors, job, trial
 from tuning_operator.scheduling import cluster
 from tuning_operator.search import suggest
 from tuning_operator.stopping import curve
 from tuning_trial import summary
+
+A = TypeVar("A")
 
 SUSPENDED = "Suspended"
 """Why an attempt was given up that was stopped with its job."""
@@ -75,6 +79,88 @@ class Trial:
     def is_finished(self) -> bool:
         """Whether the trial's end has been recorded."""
         return self.status.phase.is_finished()
+
+
+class Past:
+    """Trials of one job that are over for good: nothing is left to be done about them, or to be seen of them.
+
+    There may be ten thousand of them and each may be looked at again and again, so what is derived from them is carried
+    on from where it was: `fold`. Trials are only ever added.
+    """
+
+    def __init__(self, trials: Iterable[Trial] = ()) -> None:
+        self._trials = list(trials)
+        self._folds: dict[str, tuple[int, Any]] = {}
+
+    def add(self, item: Trial) -> None:
+        """One more is over."""
+        self._trials.append(item)
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self._trials)
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def fold(self, name: str, start: Callable[[], A], step: Callable[[A, Trial], A]) -> A:
+        """`step` over all of them, in the order in which they were added; each is stepped over once.
+
+        The name stands for `start` and `step`, which must give the same for the same job.
+        """
+        done, value = self._folds.get(name) or (0, start())
+        for item in self._trials[done:]:
+            value = step(value, item)
+        self._folds[name] = len(self._trials), value
+        return value
+
+
+class Trials(Sequence[Trial]):
+    """A job's trials in order of number: those that are over for good, and those that are not."""
+
+    def __init__(self, past: Past, live: Iterable[Trial]) -> None:
+        self.past = past
+        self.live = tuple(live)
+        """In order of number; among them those that have ended, but not for good."""
+
+    @functools.cached_property
+    def _all(self) -> tuple[Trial, ...]:
+        return tuple(sorted((*self.past, *self.live), key=lambda item: item.number))
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Trial, ...]: ...
+    def __getitem__(self, index: int | slice) -> Trial | tuple[Trial, ...]:
+        return self._all[index]
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self.past) + len(self.live)
+
+    @property
+    def newest(self) -> Trial | None:
+        """The one with the highest number."""
+        last = self.past.fold("newest", _nobody, _newer)
+        return _newer(last, self.live[-1]) if self.live else last
+
+    def fold(self, name: str, start: Callable[[], A], step: Callable[[A, Trial], A]) -> A:
+        """`step` over all of them, the past ones first and in no order. It must not change its first argument."""
+        return functools.reduce(step, self.live, self.past.fold(name, start, step))
+
+
+def sort_out(trials: Sequence[Trial]) -> Trials:
+    """The same trials; where nobody has told which of them are over for good, none is."""
+    return trials if isinstance(trials, Trials) else Trials(Past(), trials)
+
+
+def _nobody() -> Trial | None:
+    return None
+
+
+def _newer(before: Trial | None, item: Trial) -> Trial:
+    return item if before is None or item.number > before.number else before
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,7 +225,7 @@ class Snapshot:
     """
 
     job: Job
-    trials: tuple[Trial, ...]
+    trials: Sequence[Trial]
     now: datetime.datetime
     proposals: Mapping[int, Proposal] = dataclasses.field(default_factory=dict)
     exhausted_at: int | None = None
@@ -155,4 +241,10 @@ class Snapshot:
     @property
     def made(self) -> int:
         """How many trials the job has made, which is the next one's number; those that a user deleted are among them."""
-        return self.trials[-1].number + 1 if self.trials else 0
+        newest = self.known.newest
+        return newest.number + 1 if newest else 0
+
+    @property
+    def known(self) -> Trials:
+        """The trials, those that are over for good told from the others as far as the caller did."""
+        return sort_out(self.trials)

@@ -80,6 +80,14 @@ def step(item: state.Trial, around: Circumstances) -> Iterator[actions.Action]:
         yield actions.StartAttempt(item, number, f"attempt {number} of {item.name}")
 
 
+def is_over(item: state.Trial) -> bool:
+    """Whether nothing is left to be done about the trial, whatever becomes of its job."""
+    if not item.is_finished() or (item.attempt is not None and not item.attempt.phase.is_finished()):
+        return False
+    attempt = _newest(item)
+    return attempt is None or (attempt.phase.is_finished() and not list(_complement(item, attempt)))
+
+
 def _newest(item: state.Trial) -> state.Attempt | None:
     """The newest attempt, seen or recorded; None when there was none, or when it is known to be over and is gone.
 
