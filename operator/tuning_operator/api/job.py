@@ -189,6 +189,8 @@ class Limits(base.Model):
     """The job ends when for this long no node of the cluster could run a trial, even if nothing else ran there, or the namespace's quota is too small for one. Waiting for nodes that are busy has no end."""
     max_duration: base.Duration | None = None
     """The job is complete, and its running trials are stopped, after this time, such as 2h or 1h30m. Time spent suspended does not count."""
+    min_improvement: Annotated[float, pydantic.Field(gt=0)] | None = None
+    """The job is complete, and its running trials are stopped, when the next trial is unlikely (5 %) to improve the best value by more than this, in the objective's unit; see status.insight. For one objective. Something else has to limit the job beside it."""
 
 
 class Profile(base.Model):
@@ -407,6 +409,17 @@ class WarmStart(base.Model):
     """The results: where there were more, the better half of the room holds the best, the rest is spread over the others."""
 
 
+class Insight(base.Model):
+    """What the results say about the search itself. It is looked at now and then, as results come in."""
+
+    trials: int
+    """How many trials with values it is derived from."""
+    importance: dict[str, float] = {}
+    """The share that each parameter has in how the objective varies, as a random forest has learnt it; together they are 1. Empty where nothing can be said."""
+    improvement: float | None = None
+    """The next trial is unlikely (5 %) to improve the best value by more than this, in the objective's unit, as far as a Gaussian process can tell. For one objective."""
+
+
 class JobStatus(base.Model):
     """What became of the job so far."""
 
@@ -436,6 +449,8 @@ class JobStatus(base.Model):
     """How much of the objectives' space the trials in paretoFront dominate, up to hypervolumeReference, in the product of the objectives' units. It grows as the front gets better. Given for up to six objectives."""
     hypervolume_reference: dict[str, float] | None = None
     """The point up to which the hypervolume is counted: the worst values of the first ten trials that succeeded."""
+    insight: Insight | None = None
+    """Which parameters matter, and what may still be gained."""
     warm_start: WarmStart | None = None
     """With search.warmStartFrom: what was taken over from earlier jobs."""
     start_time: datetime.datetime | None = None

@@ -315,6 +315,13 @@ METRICS: tuple[Rule[Metrics], ...] = (
 
 SPEC: tuple[Rule[JobSpec], ...] = (
     Rule(
+        "limits.minImprovement",
+        "minImprovement is for one objective, and there are several",
+        "remove it",
+        lambda spec: spec.limits.min_improvement is None or len(spec.objectives) == 1,
+        "!has(self.limits.minImprovement) || size(self.objectives) == 1",
+    ),
+    Rule(
         "limits.maxTrials",
         "maxTrials is no multiple of trial.repeats, so that the last configuration would be left incomplete",
         "write a multiple of it",

@@ -59,6 +59,7 @@ class Memory:
     epoch: int = 0
     proposals: dict[int, state.Proposal] = dataclasses.field(default_factory=dict)
     exhausted_at: int | None = None
+    insight: job.Insight | None = None
     draining: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
     """Since when a trial, by its uid, has been seen to have ended without its sidecar."""
     curves: dict[str, Mapping[str, curve.Curve]] = dataclasses.field(default_factory=dict)
@@ -197,6 +198,7 @@ class Reconciler:
             trouble=memory.trouble,
             offer=self._booking.offer(record.key),
             status_written=memory.status_written,
+            insight=memory.insight,
             sources=tuple(self._sources(record, spec)),
         )
 
@@ -300,6 +302,9 @@ class Reconciler:
             case actions.Suggest():
                 self._search(record.key, memory, snapshot, action)
                 return False
+            case actions.Study():
+                self._study(record.key, memory, snapshot, action)
+                return False
             case actions.StartAttempt() if self._leaves(record, action.trial):
                 return False
             case actions.StartAttempt() | actions.CreateTrial():
@@ -356,6 +361,15 @@ class Reconciler:
                 memory.exhausted_at = action.wanted[len(answers)][0]
 
         self._think(key, memory, find)
+
+    def _study(self, key: store.Key, memory: Memory, snapshot: state.Snapshot, action: actions.Study) -> None:
+        """Starts a study of the search."""
+        subject = proposing.subject(snapshot.job, snapshot.trials)
+
+        async def find_out() -> None:
+            memory.insight = await self._worker.run(proposing.studied, subject, action.trials)
+
+        self._think(key, memory, find_out)
 
     def _think(self, key: store.Key, memory: Memory, thought: Callable[[], Coroutine[None, None, None]]) -> None:
         """Lets the search's process work in the background, one thing at a time; the key is looked at afterwards."""

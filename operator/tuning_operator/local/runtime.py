@@ -88,6 +88,8 @@ class Runtime:
         self._exhausted_at: int | None = None
         self._worker = search
         self._search: asyncio.Task[None] | None = None
+        self._study: asyncio.Task[None] | None = None
+        self._insight: job.Insight | None = None
         self._warming: asyncio.Task[None] | None = None
         self._failed_searches = 0
         self._failure: BaseException | None = None
@@ -106,6 +108,7 @@ class Runtime:
             proposals=self._proposals,
             exhausted_at=self._exhausted_at,
             status_written=self._status_written,
+            insight=self._insight,
             sources=self._sources,
         )
 
@@ -142,7 +145,7 @@ class Runtime:
 
     async def aclose(self) -> None:
         """End whatever still runs."""
-        searching = [task for task in (self._search, self._warming) if task is not None]
+        searching = [task for task in (self._search, self._study, self._warming) if task is not None]
         for task in searching:
             task.cancel()
         self._worker.close()
@@ -197,6 +200,9 @@ class Runtime:
             case actions.Suggest():
                 self._start_search(snapshot, action)
                 return False
+            case actions.Study():
+                self._start_study(snapshot, action)
+                return False
             case actions.CreateTrial():
                 spec = proposing.spec_of(action.proposal, snapshot.job)
                 self._store(folder.TrialRecord(spec=spec, status=trial.TrialStatus()))
@@ -249,6 +255,20 @@ class Runtime:
         if self._search is None or self._search.done():
             requests = proposing.requests(snapshot.job, snapshot.trials, action.wanted)
             self._search = asyncio.create_task(self._find(action, requests))
+
+    def _start_study(self, snapshot: state.Snapshot, action: actions.Study) -> None:
+        """Start a study of the search, unless one is under way; nobody waits for one at the end of the job."""
+        if snapshot.job.status.phase.is_finished() or (self._study is not None and not self._study.done()):
+            return
+        subject = proposing.subject(snapshot.job, snapshot.trials)
+        self._study = asyncio.create_task(self._find_out(subject, action.trials))
+
+    async def _find_out(self, subject: suggest.Request, trials: int) -> None:
+        try:
+            self._insight = await self._worker.run(proposing.studied, subject, trials)
+        except worker.Died:
+            self._insight = job.Insight(trials=trials)
+        self._news.set()
 
     async def _find(self, action: actions.Suggest, requests: Sequence[suggest.Request]) -> None:
         try:

@@ -152,6 +152,11 @@ def rows(space: Space, configurations: Sequence[Configuration]) -> tuple[tuple[f
     )
 
 
+def width(dimension: Dimension) -> int:
+    """How many columns of a row are a dimension's."""
+    return len(dimension.choices) if isinstance(dimension, Categorical) else 1
+
+
 def _columns(dimension: Dimension, value: Scalar | None) -> Sequence[float]:
     if not isinstance(dimension, Categorical):
         return (ABSENT,) if value is None else (dimension.unit(value),)

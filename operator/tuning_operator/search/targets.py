@@ -77,6 +77,20 @@ def costs(results: Sequence[Result], goals: Sequence[job.Goal]) -> list[list[flo
     return [told.get(result.number, worst) for result in results]
 
 
+def worth(values: Sequence[float], goal: job.Goal) -> float | None:
+    """What a target lower by 1 is worth in the objective's own unit, where there is one objective.
+
+    That holds for the better half of the values and beyond. None where these have no spread, or more than a float holds.
+    """
+    found = [_cost(value, goal) for value in values]
+    middle = statistics.median_low(found)
+    below = [cost for cost in found if cost < middle]
+    if not below:
+        return None
+    unit = math.sqrt(statistics.fmean((cost / 2 - middle / 2) ** 2 for cost in below)) * 2
+    return unit if 0 < unit < math.inf else None
+
+
 def warp(costs: Sequence[float]) -> list[float]:
     """The costs, centred on their median: the better half in units of its spread, the worse half by normal scores.
 

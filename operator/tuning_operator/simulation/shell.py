@@ -117,6 +117,8 @@ class Shell:
         match action:
             case actions.Suggest():
                 return self._think(snapshot, action)
+            case actions.Study():
+                return False
             case actions.CreateTrial():
                 self._world.create_trial(action)
                 return True

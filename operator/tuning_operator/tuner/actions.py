@@ -23,6 +23,15 @@ class Suggest:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Study:
+    """Find out what the results so far say about the search itself, when nothing else is wanted of it."""
+
+    trials: int
+    """How many trials have values."""
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class CreateTrial:
     """Record a new trial; it is stored before anything runs."""
 
@@ -94,7 +103,7 @@ class Announce:
     """It may happen many times, and is then counted."""
 
 
-Action = Suggest | CreateTrial | StartAttempt | StopAttempt | Collect | RecordTrial | RecordJob | Announce
+Action = Suggest | Study | CreateTrial | StartAttempt | StopAttempt | Collect | RecordTrial | RecordJob | Announce
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def decide(snapshot: state.Snapshot) -> Ending | None:
     failure = _failures(snapshot)
     if failure is not None:
         return failure
-    return _target(snapshot) or _duration(snapshot) or _unfit(snapshot) or _used_up(snapshot)
+    return _target(snapshot) or _duration(snapshot) or _converged(snapshot) or _unfit(snapshot) or _used_up(snapshot)
 
 
 def active(owner: state.Job, now: datetime.datetime) -> datetime.timedelta:
@@ -99,6 +99,17 @@ def _duration(snapshot: state.Snapshot) -> Ending | None:
     if limit is None or active(snapshot.job, snapshot.now) < base.parse_duration(limit):
         return None
     return _complete(snapshot, "MaxDurationReached", f"limits.maxDuration ({limit}) has passed")
+
+
+def _converged(snapshot: state.Snapshot) -> Ending | None:
+    limit, known = snapshot.job.spec.limits.min_improvement, snapshot.job.status.insight
+    if limit is None or known is None or known.improvement is None or known.improvement > limit:
+        return None
+    message = (
+        f"the next trial is unlikely to improve {snapshot.job.spec.objectives[0].metric} by more than "
+        f"{known.improvement:.3g}, as {known.trials} trials tell; limits.minImprovement is {limit:g}"
+    )
+    return _complete(snapshot, "Converged", message)
 
 
 def _used_up(snapshot: state.Snapshot) -> Ending | None:

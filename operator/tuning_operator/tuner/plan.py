@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Iterator, Mapping
 
 from tuning_operator.api import job, trial
+from tuning_operator.search import insight
 from tuning_operator.tuner import actions, basis, ending, judging, report, room, state, trials, warm
 
 DEBOUNCE = datetime.timedelta(seconds=1)
@@ -43,6 +44,8 @@ def plan(snapshot: state.Snapshot) -> actions.Plan:
     wake = _wake(snapshot, around, over)
     if any(isinstance(step, Writes) for step in steps):
         return actions.Plan(tuple(steps), wake, wants)
+    if not any(isinstance(step, actions.Suggest) for step in steps):
+        steps.extend(_study(snapshot, over))
     written, later = _status(snapshot, over)
     steps.extend(written)
     return actions.Plan(tuple(steps), min(filter(None, (wake, later)), default=None), wants)
@@ -97,6 +100,17 @@ def _grow(snapshot: state.Snapshot, starts: int) -> Iterator[actions.Action]:
     if wanted and not ready:
         # Not beside a creation: a suggestion has to know the configurations of all trials before it.
         yield actions.Suggest(wanted, f"room for {len(wanted)} more trial(s)")
+
+
+def _study(snapshot: state.Snapshot, over: ending.Ending | None) -> Iterator[actions.Action]:
+    """A study of the search, if enough has come since the last one, or all that will come."""
+    if snapshot.problems:
+        return
+    known = sum(bool(item.status.values) for item in snapshot.trials)
+    before = max((one.trials for one in (snapshot.job.status.insight, snapshot.insight) if one), default=0)
+    last = over is not None and known >= insight.LEAST and known > before
+    if last or (over is None and insight.due(known, before)):
+        yield actions.Study(known, f"{known} trials have values")
 
 
 def _ready(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from tuning_operator.api import trial
-from tuning_operator.search import suggest
+from tuning_operator.api import job, trial
+from tuning_operator.search import insight, suggest
 from tuning_operator.search.dimension import Configuration
 from tuning_operator.tuner import basis, results, state, warm
 
@@ -17,6 +17,20 @@ def requests(
     """One request for each wanted trial, made from the trials that exist."""
     earlier = warm.told(owner)
     return tuple(results.request(owner, trials, number, based_on, earlier) for number, based_on in wanted)
+
+
+def subject(owner: state.Job, trials: Sequence[state.Trial]) -> suggest.Request:
+    """All that is known of a job, as the subject of a study."""
+    ended = frozenset(item.number for item in trials if item.is_finished())
+    following = trials[-1].number + 1 if trials else 0
+    return results.request(owner, trials, following, ended, warm.told(owner))
+
+
+def studied(request: suggest.Request, trials: int) -> job.Insight:
+    """The study of a subject, for the job's status; in a worker process."""
+    found = insight.study(request)
+    rounded = {name: round(share, 4) for name, share in found.importance.items()}
+    return job.Insight(trials=trials, importance=rounded, improvement=found.gain)
 
 
 def propose(batch: Sequence[suggest.Request]) -> tuple[suggest.Suggestion, ...]:

@@ -71,6 +71,7 @@ def status(snapshot: state.Snapshot, over: ending.Ending | None) -> job.JobStatu
             "completion_time": (before.completion_time or snapshot.now) if over else None,
             "warm_start": _warm_start(snapshot, over),
             "unfit_since": before.unfit_since if over else _unfit_since(snapshot),
+            "insight": _insight(snapshot),
             **_best(snapshot),
             **_clock(snapshot, phase),
         }
@@ -227,6 +228,11 @@ def _front(snapshot: state.Snapshot, found: Sequence[standing.Candidate]) -> dic
         "hypervolume": standing.hypervolume(shown, edge),
         "hypervolume_reference": standing.signed(objectives, edge),
     }
+
+
+def _insight(snapshot: state.Snapshot) -> job.Insight | None:
+    before, after = snapshot.job.status.insight, snapshot.insight
+    return after if after is not None and (before is None or after.trials > before.trials) else before
 
 
 def _warm_start(snapshot: state.Snapshot, over: ending.Ending | None) -> job.WarmStart | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from tuning_operator.api import errors, job, trial
+from tuning_operator.api.job import Insight
 from tuning_operator.scheduling import cluster
 from tuning_operator.search import suggest
 from tuning_operator.stopping import curve
@@ -235,6 +236,8 @@ class Snapshot:
     offer: Offer | None = None
     """None where nobody counts what there is room for: everything may start."""
     status_written: datetime.datetime | None = None
+    insight: Insight | None = None
+    """What the latest study has found; None before there was one."""
     sources: tuple[Source, ...] = ()
     """The jobs to learn from that exist, as long as nothing has been taken over from them."""
 

@@ -9,7 +9,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.api import server
@@ -21,6 +21,8 @@ FLOAT = {"type": "float", "min": 0, "max": 1}
 INT = {"type": "int", "min": 1, "max": 9}
 CATEGORICAL = {"type": "categorical", "values": ["a", "b"]}
 
+
+BOTH = {"objectives": [{"metric": "accuracy", "goal": "maximize"}, {"metric": "loss", "goal": "minimize"}]}
 
 REFUSED = {
     "float without min": (parameter(type="float", max=1), "a float or int parameter needs min"),
@@ -55,6 +57,10 @@ REFUSED = {
     "int above 2^53": (parameter(type="int", min=1, max=1e300), "max of an int parameter is beyond 2^53"),
     "parallel above max": (changed("spec.limits.parallelTrials", 41), "parallelTrials is above maxTrials"),
     "an incomplete configuration": (changed("spec.limits.maxTrials", 41), "maxTrials is no multiple of trial.repeats"),
+    "convergence of several objectives": (
+        changed("spec", {**good()["spec"], **BOTH, "limits": {"maxTrials": 40, "minImprovement": 0.1}}),
+        "minImprovement is for one objective",
+    ),
     "nothing ends the job": (changed("spec.limits", {}), "nothing ends this job"),
     "a duration of zero": (changed("spec.limits.maxDuration", "0h0m"), "a duration of zero"),
     "absolute metrics path": (changed("spec.metrics.path", "/etc/passwd"), "the path leaves the metrics folder"),
@@ -261,16 +267,19 @@ def agree(table: Any, model: Any, raw: dict[str, Any], path: str) -> None:
         assert rule.holds(subject) == server.evaluate(rule.cel, scope), rule.cel
 
 
+@settings(deadline=None)
 @given(parameters)
 def test_both_forms_of_a_parameter_rule_agree(raw: dict[str, Any]) -> None:
     agree(rules.PARAMETER, Parameter, raw, "spec.parameters[]")
 
 
+@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional={"maxTrials": st.integers(1, 9), "parallelTrials": st.integers(1, 9)}))
 def test_both_forms_of_a_limits_rule_agree(raw: dict[str, Any]) -> None:
     agree(rules.LIMITS, Limits, raw, "spec.limits")
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {},

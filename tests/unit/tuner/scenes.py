@@ -128,7 +128,7 @@ def _word(action: actions.Action) -> str:
             return f"record {action.trial.name} {action.status.phase} {action.status.reason}".strip()
         case actions.RecordJob():
             return f"job {action.status.phase}"
-        case actions.Announce():
+        case actions.Announce() | actions.Study():
             return ""
 
 
