@@ -14,7 +14,7 @@ from tuning_trial import lines
 
 PATH = "spec.metricsCollectorSpec"
 KINDS = ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Custom", "Push", "None")
-VARIABLE = "$(TUNING_METRICS_FILE)"
+FILE, FOLDER = "$(TUNING_METRICS_FILE)", "$(TUNING_TENSORBOARD_DIR)"
 
 
 def convert(given: experiment.MetricsCollector, pod: dict[str, Any] | None, found: Findings) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _file(source: experiment.Source, pod: dict[str, Any] | None, found: Findings
         found.error(f"{PATH}.source.filter", "a filter is for the format TEXT", "remove it")
         return {}
     result = {"source": "file", "path": path.name, "format": form.lower(), **_pattern(source, found)}
-    if pod is not None and not _replaced(pod, path):
+    if pod is not None and not _replaced(pod, path, FILE):
         if path.parent == PurePosixPath("/"):
             mend = "write to the file that TUNING_METRICS_FILE names"
             found.error(f"{PATH}.source.fileSystemPath.path", "no volume can be mounted at /", mend)
@@ -99,14 +99,15 @@ def _file(source: experiment.Source, pod: dict[str, Any] | None, found: Findings
     return result
 
 
-def _replaced(pod: dict[str, Any], path: PurePosixPath) -> bool:
-    """Puts the variable that names the metrics file in the path's place; whether there was any."""
-    mention = re.compile(rf"(?<![\w./-]){re.escape(str(path))}(?![\w./-])")
+def _replaced(pod: dict[str, Any], path: PurePosixPath, variable: str, *, inside: bool = False) -> bool:
+    """Puts a variable in the place of the path, also of what is inside of it; whether there was any."""
+    end = r"(?![\w.-])" if inside else r"(?![\w./-])"
+    mention = re.compile(rf"(?<![\w./-]){re.escape(str(path))}{end}")
     trial, count = pod["spec"]["containers"][0], 0
 
     def replace(text: str) -> str:
         nonlocal count
-        text, times = mention.subn(VARIABLE, text)
+        text, times = mention.subn(variable, text)
         count += times
         return text
 
@@ -123,12 +124,20 @@ def _events(source: experiment.Source, pod: dict[str, Any] | None, found: Findin
     path = _path(source, experiment.EVENTS, "Directory", found)
     if source.file_system_path and source.file_system_path.format:
         found.error(f"{PATH}.source.fileSystemPath.format", "event files have no format", "remove it")
-    return {"source": "tensorboard", "path": path.name}
+    if pod is not None and not _replaced(pod, path, FOLDER, inside=True):
+        found.error(
+            f"{PATH}.source.fileSystemPath.path",
+            f"{path} is not in the command, so that the trial cannot be told where to write",
+            "let it write its event files into the folder that TUNING_TENSORBOARD_DIR names",
+        )
+    return {"source": "tensorboard"}
 
 
 def _prometheus(source: experiment.Source, found: Findings) -> dict[str, Any]:
     given = source.http_get or {}
     port, path = given.get("port", experiment.PROMETHEUS_PORT), given.get("path", experiment.PROMETHEUS_PATH)
+    for name in sorted(given.keys() - {"port", "path", "host", "scheme"}):
+        found.warn(f"{PATH}.source.httpGet.{name}", "not used by the collector PrometheusMetric")
     if not (str(port).isdecimal() and 0 < int(port) < 65536):
         found.error(f"{PATH}.source.httpGet.port", f"{port!r} is no port", "write a number from 1 to 65535")
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from tuning_operator.api.errors import join, quoted
 from tuning_operator.katib import experiment
 from tuning_operator.katib.findings import Findings
 
+SIGMAS = 6
 DISTRIBUTIONS = ("", "uniform", "logUniform", "normal", "logNormal")
 
 
@@ -88,9 +90,21 @@ def _range(space: experiment.FeasibleSpace, whole: bool, path: str, found: Findi
     if space.distribution in ("logUniform", "logNormal"):
         result["scale"] = "log"
     if space.distribution in ("normal", "logNormal"):
-        shape = "on a log scale" if "scale" in result else "evenly"
-        found.warn(f"{path}.distribution", f"the range is searched {shape}, its middle is not preferred")
+        result["prior"] = _bell(float(low), float(high), log="scale" in result)
+        message = (
+            "it is a prior: a hint that fades, and no value outside of min and max; Katib draws from it throughout"
+        )
+        found.warn(f"{path}.distribution", message)
     return result
+
+
+def _bell(low: float, high: float, *, log: bool) -> dict[str, float]:
+    """Katib's normal distribution: min and max are three standard deviations from the middle."""
+    if not log:
+        return {"mean": (low + high) / 2, "sigma": (high - low) / SIGMAS}
+    if low <= 0:
+        return {}  # The API's own rules say so.
+    return {"mean": math.sqrt(low * high), "sigma": math.log10(high / low) / SIGMAS}
 
 
 def _number(text: str, path: str, found: Findings) -> int | float | None:

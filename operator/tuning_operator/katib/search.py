@@ -6,15 +6,15 @@ this version serves and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pydantic
 
 from tuning_operator.api.errors import closest, join, quoted
-from tuning_operator.katib import experiment, parameters
+from tuning_operator.katib import experiment
 from tuning_operator.katib.findings import Findings
-from tuning_operator.search.sampler import SAMPLERS
+from tuning_operator.search import sampler
 
 ALGORITHMS = {
     "random": "random",
@@ -123,37 +123,39 @@ def search(given: experiment.Algorithm | None, found: Findings) -> dict[str, Any
     if ours is None:
         found.error(f"{path}.algorithmName", f"{quoted(name)} is no algorithm of Katib's", closest(name, ALGORITHMS))
         return {}
-    if ours not in SAMPLERS:
-        mend = f"write one of {', '.join(sorted(set(ALGORITHMS.values()) & set(SAMPLERS)))}"
+    chosen = sampler.SAMPLERS.get(ours)
+    if chosen is None:
+        mend = f"write one of {', '.join(sorted(name for name in ALGORITHMS if ALGORITHMS[name] in sampler.SAMPLERS))}"
         found.error(f"{path}.algorithmName", f"{name} is not served by this version", mend)
         return {}
-    texts = _texts(given, path, found)
+    given_texts = texts(given, path, found)
     result: dict[str, Any] = {"algorithm": ours}
-    if SEED in texts:
-        seed = texts.pop(SEED)
+    if SEED in given_texts:
+        seed = given_texts.pop(SEED)
         if seed.isdecimal() and int(seed) < 2**31:
             result["seed"] = int(seed)
         elif seed.lower() != "none":
             found.error(f"{path}.algorithmSettings", f"{SEED}: {quoted(seed)} is no seed", "write a whole number")
-    settings = translate(texts, SAMPLERS[ours].settings, f"{path}.algorithmSettings", ours, found)
+    settings = translate(given_texts, chosen.settings, f"{path}.algorithmSettings", ours, found)
     return {**result, "settings": settings} if settings else result
 
 
-def _texts(given: experiment.Algorithm, path: str, found: Findings) -> dict[str, str]:
-    texts: dict[str, str] = {}
+def texts(given: experiment.Algorithm, path: str, found: Findings) -> dict[str, str]:
+    """The settings as Katib keeps them, by name."""
+    result: dict[str, str] = {}
     for index, setting in enumerate(given.algorithm_settings):
-        if not setting.name or setting.name in texts:
+        if not setting.name or setting.name in result:
             found.error(join(f"{path}.algorithmSettings", index), "a setting needs a name of its own", "mend it")
-        texts[setting.name] = setting.value
-    return texts
+        result[setting.name] = setting.value
+    return result
 
 
 def translate(
-    texts: Mapping[str, str], model: type[pydantic.BaseModel], path: str, algorithm: str, found: Findings
+    given: Mapping[str, str], model: type[pydantic.BaseModel], path: str, algorithm: str, found: Findings
 ) -> dict[str, Any]:
     """Settings as the model has them. One that the model does not know, or not with that value, is told."""
     result: dict[str, Any] = {}
-    for name, text in texts.items():
+    for name, text in given.items():
         ours = next((one for one in (name, *SETTINGS.get(name, ())) if one in model.model_fields), None)
         if ours is None:
             found.warn(path, f"{name}={text} is left out: {algorithm} has no such setting here")
@@ -166,16 +168,3 @@ def translate(
             continue
         result[ours] = getattr(parsed, ours)
     return result
-
-
-def resource(algorithm: experiment.Algorithm | None, given: Sequence[experiment.Parameter], found: Findings) -> str:
-    """The parameter that hyperband spends, as it is called here; empty without hyperband."""
-    if algorithm is None or algorithm.algorithm_name != "hyperband":
-        return ""
-    texts = {setting.name: setting.value for setting in algorithm.algorithm_settings}
-    name = texts.get("resource_name", "")
-    if name not in [item.name for item in given]:
-        mend = "name the parameter that says how long a trial runs"
-        found.error("spec.algorithm.algorithmSettings", f"resource_name: {quoted(name)} is no parameter", mend)
-        return ""
-    return parameters.renamed(name)

@@ -124,9 +124,23 @@ def test_names_that_become_one_are_refused() -> None:
     assert "as 'a-b' does" in errors_of(experiment(parameters=twins))["spec.parameters[1].name"]
 
 
-def test_a_bell_shaped_distribution_is_told() -> None:
-    given = experiments.double(distribution="normal")
-    assert "spec.parameters[0].feasibleSpace.distribution" in warnings_of(experiment(parameters=[given]))
+@pytest.mark.parametrize(
+    ("given", "prior"),
+    [
+        pytest.param(
+            experiments.double(low="1", high="7", distribution="normal"), {"mean": 4, "sigma": 1}, id="normal"
+        ),
+        pytest.param(
+            experiments.double(low="1e-6", high="1", distribution="logNormal"),
+            {"mean": 0.001, "sigma": 1},
+            id="logNormal",
+        ),
+    ],
+)
+def test_a_bell_shaped_distribution_is_a_prior_and_told(given: dict[str, Any], prior: dict[str, float]) -> None:
+    document = experiment(parameters=[given])
+    assert spec_of(document)["parameters"][0]["prior"] == pytest.approx(prior)
+    assert "spec.parameters[0].feasibleSpace.distribution" in warnings_of(document)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +234,75 @@ def test_setting_without_an_equivalent_is_told() -> None:
     assert conversion.job["spec"]["search"] == {"algorithm": "bayesian"}
     told = [problem.message for problem in conversion.warnings if problem.field == "spec.algorithm.algorithmSettings"]
     assert [message.partition(" is left out")[0] for message in told] == ["acq_func=gp_hedge", "acq_optimizer=lbfgs"]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "search"),
+    [
+        pytest.param(
+            "tpe",
+            {"n_EI_candidates": "25", "random_state": "1", "gamma": "0.25", "prior_weight": "1.0"},
+            {"algorithm": "tpe", "seed": 1, "settings": {"n_ei_candidates": 25, "gamma": 0.25, "prior_weight": 1.0}},
+            id="tpe",
+        ),
+        pytest.param(
+            "multivariate-tpe",
+            {"startup_trials": "5", "ei_candidates": "30"},
+            {"algorithm": "multivariate-tpe", "settings": {"n_startup_trials": 5, "n_ei_candidates": 30}},
+            id="multivariate-tpe",
+        ),
+        pytest.param("cmaes", {"sigma": "0.3"}, {"algorithm": "cmaes", "settings": {"sigma": 0.3}}, id="cmaes"),
+        pytest.param("sobol", {}, {"algorithm": "sobol"}, id="sobol"),
+        pytest.param("random", {"random_state": "7"}, {"algorithm": "random", "seed": 7}, id="random"),
+    ],
+)
+def test_every_algorithm_has_its_equivalent(name: str, settings: dict[str, str], search: dict[str, Any]) -> None:
+    assert (
+        spec_of(
+            experiment(
+                algorithm=algorithm(name, **settings), parameters=[experiments.double(), experiments.double("b")]
+            )
+        )["search"]
+        == search
+    )
+
+
+def stops(name: str, **settings: str) -> dict[str, Any]:
+    """The `earlyStopping` of an Experiment."""
+    return algorithm(name, **settings)
+
+
+def test_median_stopping_keeps_its_settings() -> None:
+    given = stops("medianstop", min_trials_required="1", start_step="2")
+    rule = spec_of(experiment(earlyStopping=given))["earlyStopping"]
+    assert rule == {"algorithm": "median", "settings": {"min_trials_required": 1, "start_step": 2.0}}
+
+
+def test_hyperband_is_a_rule_and_its_resource_is_spent_in_full() -> None:
+    document = experiment(
+        trial_spec=job(container("${trialParameters.learningRate}", "${trialParameters.epochs}", "/katib/metrics.log")),
+        parameters=[experiments.double(), experiments.parameter("num-epochs", "int", min="1", max="1")],
+        algorithm=algorithm("hyperband", resource_name="num-epochs", eta="2", r_l="8"),
+        trialTemplate={"trialParameters": uses(learningRate="lr", epochs="num-epochs")},
+    )
+    spec = spec_of(document)
+    assert spec["search"] == {"algorithm": "random"}
+    assert spec["earlyStopping"] == {"algorithm": "hyperband", "maxSteps": 8, "settings": {"reduction_factor": 2}}
+    assert spec["parameters"][1] == {"name": "num_epochs", "type": "int", "min": 8, "max": 8}
+    assert "spec.algorithm.algorithmSettings" in warnings_of(document)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        pytest.param({"r_l": "9"}, "resource_name names no parameter", id="no resource"),
+        pytest.param({"resource_name": "lr"}, "r_l: '' is no positive number", id="no amount"),
+        pytest.param({"resource_name": "lr", "r_l": "9", "eta": "x"}, "eta: 'x' is no positive number", id="eta"),
+    ],
+)
+def test_hyperband_that_katib_refuses_is_refused(settings: dict[str, str], message: str) -> None:
+    errors = errors_of(experiment(algorithm=algorithm("hyperband", **settings)))
+    assert message in errors["spec.algorithm.algorithmSettings"]
 
 
 @pytest.mark.parametrize("name", ["enas", "darts"])
