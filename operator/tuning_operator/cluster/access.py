@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -64,6 +65,37 @@ class Cluster:
             except client.Conflict:
                 mend = f"choose another name with --name, or delete it: kubectl delete -n {self.namespace} tj/{name}"
                 raise Trouble(Kind.REFUSED, f"there is a TuningJob {name} already; {mend}") from None
+
+    async def create_config_map(self, name: str, files: Mapping[str, bytes]) -> Object:
+        """Makes a ConfigMap that cannot be changed; what is text stays readable in it."""
+        text, binary = {}, {}
+        for key, data in files.items():
+            try:
+                text[key] = data.decode("utf-8")
+            except UnicodeDecodeError:
+                binary[key] = base64.b64encode(data).decode("ascii")
+        body: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "immutable": True}
+        body |= {key: value for key, value in (("data", text), ("binaryData", binary)) if value}
+        with self._told(f"ConfigMap {name}", "create"):
+            try:
+                return await self._api.create(names.config_maps_path(self.namespace), body)
+            except client.Conflict:
+                mend = "choose another name for the job"
+                raise Trouble(Kind.REFUSED, f"there is a ConfigMap {name} already; {mend}") from None
+
+    async def hand_over(self, config_map: Object, job: Object) -> None:
+        """Makes a ConfigMap the job's own: it goes with the job."""
+        name, owner = config_map["metadata"]["name"], job["metadata"]
+        reference = {"apiVersion": job["apiVersion"], "kind": job["kind"], "name": owner["name"], "uid": owner["uid"]}
+        with self._told(f"ConfigMap {name}", "patch"):
+            change = {"metadata": {"ownerReferences": [reference]}}
+            await self._api.merge(names.config_maps_path(self.namespace, name), change)
+
+    async def remove_config_map(self, config_map: Object) -> None:
+        """Deletes a ConfigMap that nobody owns."""
+        name = config_map["metadata"]["name"]
+        with self._told(f"ConfigMap {name}", "delete"):
+            await self._api.delete(names.config_maps_path(self.namespace, name), config_map["metadata"]["uid"])
 
     async def change(self, job: Object, spec: Mapping[str, Any]) -> Object:
         """Changes fields of a job's spec, if it is still as it was read."""

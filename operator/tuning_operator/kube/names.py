@@ -70,6 +70,11 @@ def log_path(namespace: str, pod: str) -> str:
     return f"{pods_path(namespace, pod)}/log"
 
 
+def config_maps_path(namespace: str, name: str = "") -> str:
+    """Path of one ConfigMap, or of those of a namespace."""
+    return _path("/api/v1", namespace, "configmaps", name)
+
+
 def events_path(namespace: str) -> str:
     """Path of the Events of a namespace."""
     return _path("/api/v1", namespace, "events", "")
