@@ -14,6 +14,7 @@ from tuning_trial import lines
 
 PATH = "spec.metricsCollectorSpec"
 KINDS = ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Custom", "Push", "None")
+FORMAT = f"{PATH}.source.filter.metricsFormat"
 FILE, FOLDER = "$(TUNING_METRICS_FILE)", "$(TUNING_TENSORBOARD_DIR)"
 
 
@@ -54,15 +55,14 @@ def _unused(source: experiment.Source, kind: str, found: Findings, *names: str) 
 
 def _pattern(source: experiment.Source, found: Findings) -> dict[str, str]:
     patterns = source.filter.metrics_format if source.filter else []
-    path = f"{PATH}.source.filter.metricsFormat"
     for pattern in patterns:
         try:
             lines.compiled(pattern)
         except lines.ConfigurationError as error:
             message, _, mend = str(error).partition("; ")
-            found.error(path, message.replace("metrics.pattern", quoted(pattern), 1), mend)
+            found.error(FORMAT, message.replace("metrics.pattern", quoted(pattern), 1), mend)
     if len(patterns) > 1:
-        found.error(path, "only one expression can be used", "join them, or print all metrics alike")
+        found.error(FORMAT, "only one expression can be used", "join them, or print all metrics alike")
     return {"pattern": patterns[0]} if patterns else {}
 
 

@@ -108,3 +108,38 @@ def test_converted_experiment_runs_to_its_goal(tmp_path: Path) -> None:
     outcome = json.loads(result.stdout)
     assert (outcome["reason"], outcome["best"]["values"]["accuracy"] >= 0.52) == ("TargetReached", True)
     assert outcome["trials"]["total"] == sum(outcome["trials"][phase] for phase in ("succeeded", "failed", "stopped"))
+
+
+PRINTER = """
+import sys
+print("starting")
+for epoch in range(2):
+    print(f"INFO: epoch {epoch}: Train-accuracy=0.{epoch + 5} Validation-accuracy={0.1 * epoch + float(sys.argv[1])}")
+"""
+"""Prints what the trials of most of Katib's examples print."""
+
+
+def test_most_common_kind_of_experiment_runs_as_it_did(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PRINTER)
+    trial = container("${trialParameters.learningRate}")
+    trial["command"][:2] = [sys.executable, "train.py"]
+    document = experiment(
+        trial_spec=job(trial),
+        objective={
+            "goal": 0.99,
+            "objectiveMetricName": "Validation-accuracy",
+            "additionalMetricNames": ["Train-accuracy"],
+        },
+        algorithm={"algorithmName": "tpe"},
+        metricsCollectorSpec=None,
+        maxTrialCount=3,
+    )
+    converted = tuningctl("convert", written(tmp_path, document))
+    assert converted.exit_code == 0, converted.stderr
+    (tmp_path / "job.yaml").write_text(converted.stdout)
+    result = tuningctl("run", str(tmp_path / "job.yaml"), "-o", "json")
+    assert result.exit_code == 0, result.stderr
+    outcome = json.loads(result.stdout)
+    best = outcome["best"]
+    assert (outcome["reason"], outcome["trials"]["succeeded"]) == ("MaxTrialsReached", 3)
+    assert best["values"]["Validation-accuracy"] == pytest.approx(0.1 + best["parameters"]["lr"])

@@ -509,6 +509,47 @@ def test_text_metrics_with_a_filter() -> None:
     assert metrics == {"source": "file", "path": "metrics.log", "format": "text", "pattern": pattern}
 
 
+@pytest.mark.parametrize(
+    ("collector", "metrics"),
+    [
+        pytest.param(None, {"source": "stdout", "format": "text"}, id="none is StdOut"),
+        pytest.param({"collector": {"kind": "StdOut"}}, {"source": "stdout", "format": "text"}, id="StdOut"),
+        pytest.param(
+            {"collector": {"kind": "StdOut"}, "source": {"filter": {"metricsFormat": ["([a-z]+)=([0-9.]+)"]}}},
+            {"source": "stdout", "format": "text", "pattern": "([a-z]+)=([0-9.]+)"},
+            id="StdOut with a filter",
+        ),
+        pytest.param(
+            {"collector": {"kind": "PrometheusMetric"}, "source": {"httpGet": {"port": 9090, "path": "/m"}}},
+            {"source": "prometheus", "endpoint": {"port": 9090, "path": "/m"}},
+            id="Prometheus",
+        ),
+        pytest.param(
+            {"collector": {"kind": "PrometheusMetric"}},
+            {"source": "prometheus", "endpoint": {"port": 8080, "path": "/metrics"}},
+            id="Prometheus at Katib's own port",
+        ),
+    ],
+)
+def test_collector(collector: dict[str, Any] | None, metrics: dict[str, Any]) -> None:
+    document = experiment()
+    document["spec"]["metricsCollectorSpec"] = collector
+    assert spec_of(document)["metrics"] == metrics
+
+
+def test_folder_of_event_files_is_told_by_its_variable() -> None:
+    source = {"fileSystemPath": {"path": "/train", "kind": "Directory"}}
+    document = experiment(trial_spec=job(container("--log_dir=/train/metrics", "${trialParameters.learningRate}")))
+    document["spec"]["metricsCollectorSpec"] = {"collector": {"kind": "TensorFlowEvent"}, "source": source}
+    spec = spec_of(document)
+    assert spec["metrics"] == {"source": "tensorboard"}
+    assert spec["template"]["spec"]["containers"][0]["command"][2] == "--log_dir=$(TUNING_TENSORBOARD_DIR)/metrics"
+    source["fileSystemPath"]["path"] = "/elsewhere"
+    assert (
+        "cannot be told where to write" in errors_of(document)["spec.metricsCollectorSpec.source.fileSystemPath.path"]
+    )
+
+
 @pytest.mark.parametrize("kind", ["Custom", "Push", "None"])
 def test_collectors_without_an_equivalent_are_refused_by_name(kind: str) -> None:
     collector = {"collector": {"kind": kind, "customCollector": {"name": "c"}}, "source": None}
