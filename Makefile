@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest --junitxml=build/reports/$(1).xml
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help docs venv demo test unit integration browser e2e lint crds dashboards benchmarks clean
+.PHONY: help docs venv demo test unit frameworks integration browser e2e lint crds dashboards benchmarks clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -19,10 +19,13 @@ venv: .venv/dev.stamp ## .venv with everything for development
 demo: .venv/runtime.stamp ## tune an SVM on handwritten digits, on this machine
 	$(BIN)/tuningctl run examples/digits-svm/job.yaml
 
-test: unit integration ## unit and integration tests; the latter need a real API server
+test: unit frameworks integration ## unit and integration tests; the latter need a real API server
 
 unit: .venv/dev.stamp ## tests that need nothing but Python
 	$(call PYTEST,unit) tests/unit
+
+frameworks: .frameworks/stamp ## the reporters with the real PyTorch, Keras, XGBoost and others, which are 1.3 GB
+	.frameworks/bin/python -m pytest --junitxml=build/reports/frameworks.xml tests/frameworks
 
 integration: .venv/dev.stamp ## tests against a real API server, with a kubelet of ours
 	tests/cluster/use $(call PYTEST,integration) tests/integration
@@ -55,7 +58,7 @@ benchmarks: .venv/dev.stamp ## run all benchmarks; the last line of each is its 
 	  echo "== $$name"; tests/cluster/use $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean: ## remove what was made here (not the cluster: tests/cluster/cluster down --purge)
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .frameworks build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 
@@ -65,6 +68,12 @@ clean: ## remove what was made here (not the cluster: tests/cluster/cluster down
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) has no venv; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) -e ./trial_image -e .
+	@touch $@
+
+# Apart from the rest, which is to work without any of it.
+.frameworks/stamp: trial_image/pyproject.toml constraints.txt
+	$(PYTHON) -m venv .frameworks
+	.frameworks/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e './trial_image[sidecar,frameworks]'
 	@touch $@
 
 .venv/dev.stamp: .venv/runtime.stamp
