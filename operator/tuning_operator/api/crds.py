@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from tuning_operator.api import base, job, rules, schema, served, trial
+from tuning_operator.api import base, job, rules, schema, served, sources, trial
+from tuning_operator.api.rule import Rule
 
 HEADER = "# Made from the models in operator/tuning_operator/api by `make crds`; edit those.\n"
 CHART = Path("charts/tuning-operator/files/crds")
@@ -26,11 +27,11 @@ KEYS = {"spec.objectives": "metric", "spec.parameters": "name", "spec.profiles":
 SETS = ("spec.parameters[].values",)
 """Lists of scalars without repetition."""
 
-RULES: Mapping[str, Iterable[rules.Rule[Any]]] = {
+RULES: Mapping[str, Iterable[Rule[Any]]] = {
     "spec": (*rules.SPEC, *served.UNSERVED),
     "spec.parameters[]": rules.PARAMETER,
     "spec.limits": rules.LIMITS,
-    "spec.metrics": rules.METRICS,
+    "spec.metrics": sources.RULES,
 }
 
 FIXED_IN_JOB = (

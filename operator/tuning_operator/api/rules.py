@@ -7,30 +7,24 @@ sentence whoever refuses the job, and so that a test can hold the two against ea
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Iterator, Sequence
 
-from tuning_operator.api import base
+from tuning_operator.api import base, sources
 from tuning_operator.api.errors import Problem, join, quoted
 from tuning_operator.api.job import (
     JobSpec,
     Limits,
     Measure,
     Metrics,
-    MetricsFormat,
-    MetricsSource,
     Parameter,
     ParameterType,
     Prior,
     Profile,
     Scale,
 )
-from tuning_trial import lines
-
-T = TypeVar("T", bound=base.Model)
+from tuning_operator.api.rule import Rule, broken
 
 LISTED = "self.type in ['categorical', 'ordinal']"
 """In CEL: whether the values of a parameter are listed one by one."""
@@ -41,29 +35,8 @@ EXACT = 2**53
 ROUNDING = 1.000000001
 """Room for binary fractions: 0.3 - 0.1 is a little less than a step of 0.2."""
 
-SIDECAR_PORT = 9464
-
 QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
 """A Kubernetes resource quantity, such as 500m, 2 or 16Gi."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Rule(Generic[T]):
-    """One cross-field rule of a model.
-
-    `field` is the one to blame, relative to the model. `holds` and `cel` say the same; `cel` is evaluated by the API
-    server with `self` bound to the object after defaulting, and is empty where CEL cannot say it.
-    """
-
-    field: str
-    message: str
-    mend: str
-    holds: Callable[[T], bool]
-    cel: str = ""
-
-    def sentence(self) -> str:
-        """What is wrong and how to mend it, in one line."""
-        return f"{self.message}; {self.mend}"
 
 
 def _bound(name: str) -> Rule[Parameter]:
@@ -259,60 +232,6 @@ LIMITS: tuple[Rule[Limits], ...] = (
     ),
 )
 
-METRICS: tuple[Rule[Metrics], ...] = (
-    Rule(
-        "path",
-        "the path leaves the metrics folder",
-        "write a path below it, such as metrics.jsonl",
-        lambda metrics: metrics.path is None or re.search(r"^/|(^|/)\.\.(/|$)", metrics.path) is None,
-        r"!has(self.path) || !self.path.matches('^/|(^|/)\\.\\.(/|$)')",
-    ),
-    Rule(
-        "path",
-        "a path is for the sources file and tensorboard only",
-        "remove path",
-        lambda metrics: metrics.path is None or metrics.source in (MetricsSource.FILE, MetricsSource.TENSORBOARD),
-        "!has(self.path) || self.source in ['file', 'tensorboard']",
-    ),
-    Rule(
-        "format",
-        "format text is for the sources file and stdout only",
-        "remove format",
-        lambda metrics: (
-            metrics.format is MetricsFormat.JSON or metrics.source in (MetricsSource.FILE, MetricsSource.STDOUT)
-        ),
-        "self.format == 'json' || self.source in ['file', 'stdout']",
-    ),
-    Rule(
-        "endpoint",
-        "the source prometheus needs an endpoint",
-        "say where the trial serves its metrics, such as endpoint: {port: 9100}",
-        lambda metrics: metrics.endpoint is not None or metrics.source is not MetricsSource.PROMETHEUS,
-        "has(self.endpoint) || self.source != 'prometheus'",
-    ),
-    Rule(
-        "endpoint",
-        "an endpoint is for the source prometheus only",
-        "remove endpoint, or write source: prometheus",
-        lambda metrics: metrics.endpoint is None or metrics.source is MetricsSource.PROMETHEUS,
-        "!has(self.endpoint) || self.source == 'prometheus'",
-    ),
-    Rule(
-        "endpoint.port",
-        f"the metrics sidecar listens on port {SIDECAR_PORT}",
-        "let the trial use another one",
-        lambda metrics: metrics.endpoint is None or metrics.endpoint.port != SIDECAR_PORT,
-        f"!has(self.endpoint) || self.endpoint.port != {SIDECAR_PORT}",
-    ),
-    Rule(
-        "pattern",
-        "a pattern is for format text only",
-        "remove pattern, or write format: text",
-        lambda metrics: metrics.pattern is None or metrics.format is MetricsFormat.TEXT,
-        "!has(self.pattern) || self.format == 'text'",
-    ),
-)
-
 SPEC: tuple[Rule[JobSpec], ...] = (
     Rule(
         "limits.minImprovement",
@@ -368,17 +287,12 @@ def part(model: base.Model, path: str) -> Iterator[Problem]:
         case Limits():
             yield from broken(LIMITS, model, path)
         case Metrics():
-            yield from broken(METRICS, model, path)
-            yield from _pattern(model, path)
+            yield from broken(sources.RULES, model, path)
+            yield from sources.pattern(model, path)
         case Profile():
             yield from _quantities(model, path)
         case JobSpec():
             yield from broken(SPEC, model, path)
-
-
-def broken(rules: Iterable[Rule[T]], model: T, path: str) -> Iterator[Problem]:
-    """The rules that the model breaks."""
-    return (Problem(f"{path}.{rule.field}", rule.message, rule.mend) for rule in rules if not rule.holds(model))
 
 
 def _each(models: Sequence[base.Model], path: str) -> Iterator[Problem]:
@@ -400,16 +314,6 @@ def _values(parameter: Parameter, path: str) -> Iterator[Problem]:
     for text, count in Counter(map(str, parameter.values or [])).items():
         if count > 1:
             yield Problem(f"{path}.values", f"the value {quoted(text)} appears {count} times", "list each value once")
-
-
-def _pattern(metrics: Metrics, path: str) -> Iterator[Problem]:
-    if metrics.pattern is None:
-        return
-    try:
-        lines.compiled(metrics.pattern)
-    except lines.ConfigurationError as error:
-        message, _, mend = str(error).partition("; ")
-        yield Problem(f"{path}.pattern", message.replace("metrics.pattern", "the pattern", 1), mend)
 
 
 def _quantities(profile: Profile, path: str) -> Iterator[Problem]:

@@ -6,10 +6,9 @@ yet is refused by name, because a field that is ignored in silence misleads. To 
 
 from __future__ import annotations
 
-from tuning_operator.api import rules
 from tuning_operator.api.errors import Problem
 from tuning_operator.api.job import JobSpec
-from tuning_operator.api.rules import Rule
+from tuning_operator.api.rule import Rule, broken
 
 UNSERVED: tuple[Rule[JobSpec], ...] = (
     Rule(
@@ -24,4 +23,4 @@ UNSERVED: tuple[Rule[JobSpec], ...] = (
 
 def check(spec: JobSpec) -> list[Problem]:
     """The fields of a spec that this version does not serve."""
-    return list(rules.broken(UNSERVED, spec, "spec"))
+    return list(broken(UNSERVED, spec, "spec"))

@@ -13,7 +13,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
-from tuning_operator.api import job, rules, template, trial
+from tuning_operator.api import job, sources, template, trial
 from tuning_operator.kube import names, pods
 from tuning_operator.tuner import environment, outcomes, state
 
@@ -21,7 +21,7 @@ METRICS_VOLUME = "tuning-metrics"
 METRICS_FOLDER = "/tuning-metrics"
 SHARED = frozenset({job.MetricsSource.FILE, job.MetricsSource.TENSORBOARD})
 """Sources for which trial and sidecar share a folder."""
-PORT = rules.SIDECAR_PORT
+PORT = sources.SIDECAR_PORT
 MESSAGE_BYTES, POD_MESSAGE_BYTES = 4096, 12288
 """How much of termination messages the kubelet keeps: of one container, and of all containers of a Pod together."""
 USER = 65532

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.api import server
 from tests.unit.api.manifests import MISSING, changed, good, parameter
-from tuning_operator.api import crds, rules, served
+from tuning_operator.api import crds, rules, served, sources
 from tuning_operator.api.job import JobSpec, Limits, Metrics, Parameter
 
 FLOAT = {"type": "float", "min": 0, "max": 1}
@@ -147,7 +147,7 @@ def test_refuses(manifest: Any, message: str) -> None:
 
 def test_every_rule_refuses_something() -> None:
     said = {text for manifest, _ in REFUSED.values() for text in server.admit(manifest)}
-    tables = (rules.PARAMETER, rules.LIMITS, rules.METRICS, rules.SPEC, served.UNSERVED)
+    tables = (rules.PARAMETER, rules.LIMITS, sources.RULES, rules.SPEC, served.UNSERVED)
     assert {rule.sentence() for table in tables for rule in table} <= said
 
 
@@ -293,7 +293,7 @@ def test_both_forms_of_a_limits_rule_agree(raw: dict[str, Any]) -> None:
     )
 )
 def test_both_forms_of_a_metrics_rule_agree(raw: dict[str, Any]) -> None:
-    agree(rules.METRICS, Metrics, raw, "spec.metrics")
+    agree(sources.RULES, Metrics, raw, "spec.metrics")
 
 
 @pytest.mark.parametrize("manifest", [m for m, _ in REFUSED.values()] + list(ACCEPTED.values()))
