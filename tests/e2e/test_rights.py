@@ -21,6 +21,7 @@ EXPECTED: Rights = {
     *(("tuning-operator.dev", "tuningtrials", verb) for verb in (*READ, "create")),
     *(("tuning-operator.dev", f"{kind}/status", "patch") for kind in ("tuningjobs", "tuningtrials")),
     *(("", "pods", verb) for verb in (*READ, "create", "delete")),
+    ("", "pods/log", "get"),
     *(("", kind, verb) for kind in ("resourcequotas", "limitranges") for verb in ("list", "watch")),
     *((("", "nodes", verb) for verb in ("list", "watch")) if not cluster.SHARED else ()),
     *(("", "events", verb) for verb in ("get", "create", "patch")),
