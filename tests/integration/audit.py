@@ -65,11 +65,14 @@ class Call:
 
 
 Verdict = Fault | None
+Logs = Callable[[str], bytes | None]
+"""The log of a Pod so far, by the Pod's name; None where there is none."""
 OnCall = Callable[[Call], Verdict | Awaitable[Verdict]]
 
 _POD_PROXY = re.compile(
     r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods/(?:https?:)?(?P<pod>[^/:]+):(?P<port>\d+)/proxy(?P<path>/.*)"
 )
+_POD_LOG = re.compile(r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<pod>[^/]+)/log")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "upgrade", "te", "trailer"}
 
 
@@ -77,12 +80,14 @@ class Proxy:
     """Listens on loopback, in plain HTTP, and forwards as the user of `kubeconfig`.
 
     `calls` lists every call so far. `on_call`, where it is set, is asked before each one, and may be a coroutine
-    that holds the call for as long as it likes. `streams` is the number of watches that are open.
+    that holds the call for as long as it likes. `logs`, where it is set, gives the logs of Pods that have no kubelet whom
+    the API server could ask; a connection that follows one ends, as connections do, before the container. `streams` is the number of watches that are open.
     """
 
     def __init__(self, kubeconfig: pathlib.Path) -> None:
         self.calls: list[Call] = []
         self.on_call: OnCall | None = None
+        self.logs: Logs | None = None
         self.streams = 0
         self._closed = asyncio.Event()
         self._kubeconfig = kubeconfig
@@ -154,6 +159,8 @@ class Proxy:
         call.fault = await self._judge(call)
         if call.fault is Fault.DROP_BEFORE:
             return _hang_up(request)
+        if self.logs is not None and (match := _POD_LOG.fullmatch(request.path)):
+            return self._log(call, self.logs(match["pod"]))
         session = self._api.session
         try:
             session, url = await self._target(request)
@@ -170,6 +177,14 @@ class Proxy:
                 return _hang_up(request)
             call.status = 503
             return _unreachable(error)
+
+    def _log(self, call: Call, log: bytes | None) -> web.StreamResponse:
+        if log is not None:
+            call.status = 200
+            return web.Response(body=log)
+        call.status = 404
+        status = {"kind": "Status", "status": "Failure", "message": "no such pod", "reason": "NotFound", "code": 404}
+        return web.json_response(status, status=404)
 
     async def _stream(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
         call.fault = await self._judge(call)

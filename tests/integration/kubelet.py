@@ -98,6 +98,10 @@ class Kubelet:
         """Ends the Pod's sidecar as soon as its trial has ended, as the operator would. Raises KeyError for others."""
         self._life(pod).finish()
 
+    def log(self, pod: str) -> bytes | None:
+        """What the Pod's trial has printed so far, as a kubelet tells it; None when it is gone."""
+        return next((alive.log() for alive in self._lives.values() if alive.name == pod), None)
+
     async def runs(self, pod: str, seconds: float = 20) -> None:
         """Returns when the Pod's containers run; fails after `seconds`."""
         async with asyncio.timeout(seconds):

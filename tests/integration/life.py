@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -69,11 +71,19 @@ class Life:
         if self._endpoint:
             self._endpoint.finished.set()
 
+    def log(self) -> bytes:
+        """What the trial has printed so far: its observations, each with the kubelet's time stamp before it."""
+        if not self.runs.is_set():
+            return b""
+        elapsed = asyncio.get_running_loop().time() - self._began
+        rows = [{"step": step, **row} for step, row in enumerate(self._course.reported(elapsed), 1)]
+        return b"".join(b"2026-01-01T00:00:%02d.5Z %s\n" % (row["step"], json.dumps(row).encode()) for row in rows)
+
     async def close(self) -> None:
         """The Pod is gone from the API server, or the test is over: nothing more is written."""
         self._task.cancel()
-        # Not `await self._task`: whoever is cancelled here meanwhile must hear of it.
-        await asyncio.wait([self._task])
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
         await self._hush()
         if self._course.fate.is_final():
             self._host.ended(self._attempt)

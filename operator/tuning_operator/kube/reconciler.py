@@ -243,7 +243,9 @@ class Reconciler:
     ) -> state.Trial:
         pod = self._store.pod(record.key.namespace, item.uid)
         typed = item.spec.model_copy(update={"parameters": parameters.typed(spec, item.spec.parameters)})
-        attempt = self._observer.attempt(record.key, pod) if pod else None
+        attempt = pod.attempt if pod else None
+        if pod is not None and not item.status.phase.is_finished():
+            attempt = self._observer.attempt(record.key, pod)
         if attempt is None or not attempt.draining:
             memory.draining.pop(item.uid, None)
         else:
