@@ -11,33 +11,36 @@ import contextlib
 import dataclasses
 import datetime
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 
 from tuning_operator.api import errors, job
-from tuning_operator.kube import booking, client, executor, following, ledger, metrics, observing, store, workqueue
+from tuning_operator.kube import (
+    attention,
+    booking,
+    client,
+    executor,
+    following,
+    ledger,
+    metrics,
+    observing,
+    obstacles,
+    store,
+    workqueue,
+)
 from tuning_operator.search import worker
-from tuning_operator.stopping import curve
 from tuning_operator.tuner import (
     actions,
     admission,
-    observed,
     parameters,
     plan,
     proposing,
     report,
-    results,
     state,
     trials,
 )
 
 log = logging.getLogger(__name__)
 
-PATIENCE = datetime.timedelta(seconds=15)
-"""After the API server refused a Pod for now (a quota, say), the next try comes this much later."""
-NAME_PATIENCE = datetime.timedelta(seconds=2)
-"""The same after an object was in the way that may be on its way out."""
-NEWS_PAUSE = datetime.timedelta(seconds=0.2)
-"""How long observations may wait for others, with which they are looked at together."""
 FIRST_PAUSE, LAST_PAUSE = datetime.timedelta(seconds=1), datetime.timedelta(seconds=60)
 """How long the search's process is left alone after it has failed; doubled each time."""
 
@@ -62,8 +65,6 @@ class Memory:
     insight: job.Insight | None = None
     draining: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
     """Since when a trial, by its uid, has been seen to have ended without its sidecar."""
-    curves: dict[str, Mapping[str, curve.Curve]] = dataclasses.field(default_factory=dict)
-    """The recorded curves of finished trials, by their uids, where decisions need them."""
     thinking: asyncio.Task[None] | None = None
     """The search's process is checking the spec or looking for configurations."""
     stumbles: int = 0
@@ -96,8 +97,7 @@ class Reconciler:
         self._hands = hands
         self._worker = search
         self._clock = clock
-        self._observer = observing.Observer(reach, streams, self._heard, self._unheard)
-        self._telling: set[asyncio.Task[None]] = set()
+        self._attention = attention.Attention(known, queue, hands, reach, streams, clock)
         self._memories: dict[store.Key, Memory] = {}
 
     async def look(self, key: store.Key) -> None:
@@ -127,7 +127,7 @@ class Reconciler:
         if memory.retry_at is not None and now >= memory.retry_at:
             memory.obstacle, memory.retry_at = None, None
         snapshot = self._snapshot(record, memory, memory.spec, now)
-        self._attend(record, snapshot)
+        self._attention.attend(record.key, snapshot)
         with metrics.PLAN_SECONDS.time():
             todo = plan.plan(snapshot)
         self._booking.ask(record, snapshot, todo.wants)
@@ -243,58 +243,13 @@ class Reconciler:
     ) -> state.Trial:
         pod = self._store.pod(record.key.namespace, item.uid)
         typed = item.spec.model_copy(update={"parameters": parameters.typed(spec, item.spec.parameters)})
-        attempt = pod.attempt if pod else None
-        if pod is not None and not item.status.phase.is_finished():
-            attempt = self._observer.attempt(record.key, pod)
+        attempt = self._attention.attempt(record.key, item, pod)
         if attempt is None or not attempt.draining:
             memory.draining.pop(item.uid, None)
         else:
             attempt = dataclasses.replace(attempt, draining_since=memory.draining.setdefault(item.uid, now))
-        return state.Trial(
-            item.name, item.uid, typed, item.status, attempt, self._curves(record.key, memory, spec, item, pod)
-        )
-
-    def _curves(
-        self,
-        key: store.Key,
-        memory: Memory,
-        spec: job.JobSpec,
-        item: store.TrialRecord,
-        pod: store.PodRecord | None,
-    ) -> Mapping[str, curve.Curve]:
-        """What the trial has reported, as far as anything may be decided by it."""
-        if not observed.metrics(spec):
-            return {}
-        if not item.status.phase.is_finished():
-            return (pod and self._observer.curves(key, pod.uid)) or results.recorded(item.points)
-        if item.uid not in memory.curves:
-            memory.curves[item.uid] = results.recorded(item.points)
-        return memory.curves[item.uid]
-
-    def _attend(self, record: store.JobRecord, snapshot: state.Snapshot) -> None:
-        """Has those trials observed of which a decision may depend on what they report."""
-        unfinished = []
-        for item in snapshot.known.live:
-            pod = None if item.is_finished() else self._store.pod(record.key.namespace, item.uid)
-            if pod is not None:
-                unfinished.append((pod, item))
-        self._observer.attend(record.key, snapshot.job.spec, unfinished)
-
-    def _heard(self, key: store.Key) -> None:
-        now = self._clock()
-        self._queue.add_at(key, now + NEWS_PAUSE, now)
-
-    def _unheard(self, key: store.Key, item: state.Trial, why: str) -> None:
-        """Tells people that a running trial cannot be judged: nothing else would show it."""
-        record, attempt = self._store.jobs.get(key), item.attempt
-        if record is None or attempt is None:
-            return
-        message = f"early stopping cannot judge {item.name}: its sidecar does not tell what it reports ({why})"
-        reason = "ObservationsUnreachable"
-        news = actions.Announce(f"unheard-{attempt.number}", reason, message, actions.Severity.WARNING, item)
-        task = asyncio.create_task(self._hands.announce(record, news))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        curves = self._attention.curves(record.key, spec, item, pod)
+        return state.Trial(item.name, item.uid, typed, item.status, attempt, curves)
 
     async def _act(
         self, record: store.JobRecord, memory: Memory, snapshot: state.Snapshot, action: actions.Action
@@ -341,7 +296,7 @@ class Reconciler:
             await self._hands.create_trial(record, snapshot.job, action)
             memory.proposals.pop(action.proposal.number, None)
         except (client.Refused, client.Failing, executor.Taken) as refusal:
-            memory.obstacle, patience = _obstacle(refusal)
+            memory.obstacle, patience = obstacles.of(refusal)
             memory.retry_at = self._clock() + patience
             log.warning(str(memory.obstacle), extra={"job": record.key})
         return True
@@ -403,7 +358,7 @@ class Reconciler:
         memory = self._memories.pop(key, None)
         self._booking.forget(key)
         self._queue.forget(key)
-        self._observer.forget(key)
+        self._attention.forget(key)
         if memory is None or memory.thinking is None:
             return None
         memory.thinking.cancel()
@@ -412,19 +367,8 @@ class Reconciler:
     async def close(self) -> None:
         """Ends what is under way."""
         tasks = [task for key in list(self._memories) if (task := self._forget(key)) is not None]
-        await asyncio.gather(*tasks, *self._telling, return_exceptions=True)
-        await self._observer.close()
-
-
-def _obstacle(refusal: client.ApiError | executor.Taken) -> tuple[state.Obstacle, datetime.timedelta]:
-    """Why nothing new is started, and after which time to try again."""
-    match refusal:
-        case client.Refused():
-            return state.Obstacle(refusal.circumstance or "Refused", refusal.message), PATIENCE
-        case client.ApiError():
-            return state.Obstacle("ServerFailing", refusal.message), PATIENCE
-        case executor.Taken():
-            return state.Obstacle("NameTaken", str(refusal)), NAME_PATIENCE
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._attention.close()
 
 
 def _job(record: store.JobRecord, spec: job.JobSpec) -> state.Job:

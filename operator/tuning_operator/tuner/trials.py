@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Iterator
 
 from tuning_operator.api import base, trial
-from tuning_operator.tuner import actions, judging, outcomes, results, room, state
+from tuning_operator.tuner import actions, attempts, judging, outcomes, results, room, state
 
 HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 """Reasons for which a Pod waits that no waiting will mend."""
@@ -38,8 +38,6 @@ DRAIN_PATIENCE = datetime.timedelta(seconds=60)
 
 REMOVAL_PATIENCE = datetime.timedelta(seconds=60)
 """How long a Pod may stay beyond the moment when it was due to be gone, before its node counts as lost."""
-
-KEPT_ATTEMPTS = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ def _newest(item: state.Trial) -> state.Attempt | None:
     if recorded.phase.is_finished():
         return None
     return dataclasses.replace(
-        _revive(recorded), phase=trial.AttemptPhase.LOST, reason="PodDeleted", message="the Pod is gone"
+        attempts.revive(recorded), phase=trial.AttemptPhase.LOST, reason="PodDeleted", message="the Pod is gone"
     )
 
 
@@ -309,7 +307,7 @@ def _pending(item: state.Trial, attempt: state.Attempt) -> trial.TrialStatus:
             "phase": trial.TrialPhase.PENDING,
             "reason": "" if attempt.reason in ROUTINE else attempt.reason,
             "message": attempt.message,
-            "attempts": _attempts(item, attempt),
+            "attempts": attempts.recorded(item, attempt),
             "waiting_since": None,
         }
     )
@@ -362,7 +360,7 @@ def _finish(
             "rungs": climbed.rungs if climbed is not None else item.status.rungs,
             "reason": reason,
             "message": message,
-            "attempts": _attempts(item, attempt) if attempt else item.status.attempts,
+            "attempts": attempts.recorded(item, attempt) if attempt else item.status.attempts,
             "metrics": results.curves(attempt.summary if attempt else None),
             "values": values or {},
             "measured": outcomes.measured(around.job.spec, attempt) if attempt else {},
@@ -372,33 +370,3 @@ def _finish(
         }
     )
     return actions.RecordTrial(item, status, f"{phase}{f': {reason}' if reason else ''}")
-
-
-def _record(attempt: state.Attempt) -> trial.AttemptStatus:
-    return trial.AttemptStatus(
-        number=attempt.number,
-        phase=attempt.phase,
-        node=attempt.node,
-        profile=attempt.profile,
-        reason=attempt.reason,
-        message=attempt.message,
-        exit_code=attempt.exit_code,
-        start_time=attempt.started,
-        completion_time=attempt.ended,
-    )
-
-
-def _revive(recorded: trial.AttemptStatus) -> state.Attempt:
-    return state.Attempt(
-        number=recorded.number,
-        phase=recorded.phase,
-        node=recorded.node,
-        profile=recorded.profile,
-        started=recorded.start_time,
-        ended=recorded.completion_time,
-    )
-
-
-def _attempts(item: state.Trial, attempt: state.Attempt) -> list[trial.AttemptStatus]:
-    earlier = [recorded for recorded in item.status.attempts if recorded.number < attempt.number]
-    return [*earlier, _record(attempt)][-KEPT_ATTEMPTS:]

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.kube import test_following
 from tests.unit.kube import test_store as bodies
 from tuning_operator.api import job
-from tuning_operator.kube import client, executor, reconciler, sidecars, store, workqueue
+from tuning_operator.kube import client, executor, obstacles, reconciler, sidecars, store, workqueue
 from tuning_operator.tuner import actions, state
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -185,7 +185,7 @@ async def test_what_others_can_lift_is_told_and_tried_again(refusal: Exception, 
     bench.hands.refusal = None
     await bench.look()
     assert bench.hands.trials == 0
-    bench.now += reconciler.PATIENCE
+    bench.now += obstacles.PATIENCE
     await bench.look(3)
     assert (bench.hands.trials, bench.status.message) == (1, "")
     await bench.close()
