@@ -90,7 +90,7 @@ class Observer:
 
     def attempt(self, key: store.Key, pod: store.PodRecord) -> state.Attempt:
         """The Pod's attempt, with what its log has told: without that, the end of its process is no result yet."""
-        if not pod.logged:
+        if not pod.logged or pod.attempt.summary is not None:
             return pod.attempt
         watched = self._watched.get(key, {}).get(pod.uid)
         reading = watched.curves if watched is not None and isinstance(watched.curves, following.Log) else None
@@ -173,5 +173,6 @@ def _tells(pod: store.PodRecord, metrics: tuple[str, ...]) -> bool:
     attempt = pod.attempt
     if pod.logged:
         # To the end, and beyond it: without what its log has told, the end of its process is no result.
-        return attempt.started is not None and attempt.phase is not trial.AttemptPhase.LOST
+        begun = attempt.started is not None and attempt.summary is None
+        return begun and attempt.phase is not trial.AttemptPhase.LOST
     return bool(metrics and pod.address and not pod.gone and attempt.phase is trial.AttemptPhase.RUNNING)

@@ -29,6 +29,9 @@ LOST_REASONS = frozenset(
 DISRUPTIONS = frozenset({"DisruptionTarget", "TerminationTarget"})
 """Condition types (Kubernetes 1.26, Kueue) that say that somebody else is ending the Pod."""
 
+NEVER_RAN = frozenset({"StartError", "ContainerCannotRun"})
+"""Reasons for which a container has ended that was never started, and has no log."""
+
 DELETED = ("PodDeleted", "the Pod was deleted while the trial ran")
 
 _MESSAGE = 1024
@@ -55,8 +58,9 @@ def attempt(pod: Mapping[str, Any]) -> state.Attempt:
     )
     over = status.get("phase") in ("Succeeded", "Failed")
     if ended and logged(pod):
-        # Its metrics are in its log, so nobody hands over anything; who reads the log adds them.
-        return _with(base, _verdict(pod, ended, summary.Summary()))
+        # Its metrics are in its log, so nobody hands over anything; who reads the log adds them, if there is one.
+        told = summary.Summary() if ended.get("reason") in NEVER_RAN else None
+        return _with(dataclasses.replace(base, summary=told), _verdict(pod, ended, summary.Summary()))
     if ended and (over or not sidecar or "terminated" in sidecar.get("state", {})):
         return _with(base, _verdict(pod, ended, base.summary))
     if ended:

@@ -128,6 +128,16 @@ def test_where_metrics_are_in_the_log_there_is_no_sidecar_to_wait_for(
     assert pods.logged(body)
 
 
+@pytest.mark.parametrize(
+    ("reason", "there_is_one"), [("Error", True), ("StartError", False), ("ContainerCannotRun", False)]
+)
+def test_a_container_that_never_ran_has_no_log_to_wait_for(reason: str, there_is_one: bool) -> None:
+    body = pod(ended(128, reason), phase="Failed")
+    body["metadata"]["annotations"][names.SOURCE_ANNOTATION] = "stdout"
+    attempt = pods.attempt(body)
+    assert (attempt.phase, attempt.summary is None) == (AttemptPhase.FAILED, there_is_one)
+
+
 def test_an_init_container_that_fails_is_the_trials_fault() -> None:
     body = pod(waiting("PodInitializing"), phase="Failed")
     body["status"]["initContainerStatuses"] = [{"name": "fetch", "state": ended(3, message="no data")}]

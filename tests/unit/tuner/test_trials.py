@@ -16,6 +16,18 @@ from tuning_operator.tuner import actions, state, trials
 LONG = datetime.timedelta(days=1)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"suspend": True}, {"trial": {"maxDuration": "1s"}}],
+    ids=["as usual", "job suspended", "past its deadline"],
+)
+def test_a_trial_that_has_ended_is_left_alone_while_its_log_is_read(fields: dict[str, Any]) -> None:
+    reading = dataclasses.replace(attempt(), unread=True, started=ago(3600), ended=ago(1800))
+    item = one(phase="Running", attempts=[record(1, "Running")], seen=reading)
+    assert step(item, **fields) == []
+    assert trials.wake(item, around(**fields)) is None
+
+
 def step(item: state.Trial, *, ending: str = "", **fields: Any) -> list[str]:
     return scenes.words(list(trials.step(item, around(ending=ending, **fields))))
 
