@@ -173,3 +173,16 @@ def test_a_withdrawn_pod_is_removed_and_started_again_at_no_cost() -> None:
 def test_a_withdrawn_pod_that_has_found_a_node_at_the_last_moment_runs() -> None:
     item = dataclasses.replace(withdrawn(1), attempt=scenes.attempt("Running", 1))
     assert scenes.words(scenes.planned(snapshot(item))) == ["record job-0 Running"]
+
+
+def test_the_last_trials_know_no_more_results_because_no_more_is_offered_than_is_wanted() -> None:
+    ended = [scenes.one(number, "Succeeded") for number in range(3)]
+    seen = scenes.snapshot(
+        *ended,
+        scenes.one(3, "Running", scenes.attempt(), based_on="0"),
+        wanted=scenes.spec(trials=5, parallel=3),
+        offer=offered(""),
+    )
+    assert scenes.words(scenes.planned(seen)) == ["suggest 4:[0, 1]"]
+    unlimited = dataclasses.replace(seen, offer=None)
+    assert scenes.words(scenes.planned(unlimited)) == ["suggest 4:[0, 1]"]
