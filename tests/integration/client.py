@@ -31,6 +31,7 @@ _TUNING = "/apis/tuning-operator.dev/v1alpha1"
 _ROOTS = {
     "Namespace": (_CORE, "namespaces"),
     "Node": (_CORE, "nodes"),
+    "ConfigMap": (_CORE, "configmaps"),
     "Pod": (_CORE, "pods"),
     "Event": (_CORE, "events"),
     "ServiceAccount": (_CORE, "serviceaccounts"),

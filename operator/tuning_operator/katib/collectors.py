@@ -87,16 +87,22 @@ def _file(source: experiment.Source, pod: dict[str, Any] | None, found: Findings
         return {}
     result = {"source": "file", "path": path.name, "format": form.lower(), **_pattern(source, found)}
     if pod is not None and not _replaced(pod, path, FILE):
-        if path.parent == PurePosixPath("/"):
-            mend = "write to the file that TUNING_METRICS_FILE names"
-            found.error(f"{PATH}.source.fileSystemPath.path", "no volume can be mounted at /", mend)
-        else:
-            mount = {"name": VOLUME, "mountPath": str(path.parent)}
-            trial = pod["spec"]["containers"][0]
-            trial["volumeMounts"] = [*(trial.get("volumeMounts") or []), mount]
-            message = f"{path} is not in the command: the volume for metrics is mounted at {path.parent} as well"
-            found.warn(f"{PATH}.source.fileSystemPath.path", message, "better write to $TUNING_METRICS_FILE")
+        _mount(pod, path, found)
     return result
+
+
+def _mount(pod: dict[str, Any], path: PurePosixPath, found: Findings) -> None:
+    """Mounts the volume for metrics where the trial writes, as Katib does."""
+    field = f"{PATH}.source.fileSystemPath.path"
+    if path.parent == PurePosixPath("/"):
+        mend = "name it in the command, or write to where TUNING_METRICS_FILE or TUNING_TENSORBOARD_DIR says"
+        found.error(field, f"{path} is not in the command, and no volume can be mounted at /", mend)
+        return
+    trial = pod["spec"]["containers"][0]
+    mount = {"name": VOLUME, "mountPath": str(path.parent)}
+    trial["volumeMounts"] = [*(trial.get("volumeMounts") or []), mount]
+    message = f"{path} is not in the command: the volume for metrics is mounted at {path.parent} as well"
+    found.warn(field, message, "on one machine nothing can be mounted: better name the path in the command")
 
 
 def _replaced(pod: dict[str, Any], path: PurePosixPath, variable: str, *, inside: bool = False) -> bool:
@@ -125,11 +131,8 @@ def _events(source: experiment.Source, pod: dict[str, Any] | None, found: Findin
     if source.file_system_path and source.file_system_path.format:
         found.error(f"{PATH}.source.fileSystemPath.format", "event files have no format", "remove it")
     if pod is not None and not _replaced(pod, path, FOLDER, inside=True):
-        found.error(
-            f"{PATH}.source.fileSystemPath.path",
-            f"{path} is not in the command, so that the trial cannot be told where to write",
-            "let it write its event files into the folder that TUNING_TENSORBOARD_DIR names",
-        )
+        _mount(pod, path, found)
+        return {"source": "tensorboard", "path": path.name}
     return {"source": "tensorboard"}
 
 

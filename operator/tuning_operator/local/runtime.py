@@ -22,7 +22,7 @@ BEAT_SECONDS = 5.0
 """How often a sign of life is left."""
 SEARCH_CHANCES = 3
 """After this many searches in a row that failed, the run ends."""
-MODELS = {"auto": "tuning_operator.search.gaussian", "bayesian": "tuning_operator.search.surrogate"}
+MODELS = {"bayesian": "tuning_operator.search.surrogate"}
 """What an algorithm needs to learn from results. It takes seconds to load, and does so while the first trials run."""
 
 
@@ -272,7 +272,7 @@ class Runtime:
 
     async def _find(self, action: actions.Suggest, requests: Sequence[suggest.Request]) -> None:
         try:
-            answers = await proposing.ask(self._worker, requests)
+            answers = await self._worker.run(proposing.propose, requests)
         except Exception as error:
             self._failed_searches += 1
             if self._failed_searches >= SEARCH_CHANCES:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuning_operator.sdk.building import manifest
     from tuning_operator.sdk.estimators import TuningSearchCV
     from tuning_operator.sdk.handles import Best, Job, load
-    from tuning_operator.sdk.tuning import tune
+    from tuning_operator.sdk.tuning import tune, tune_async
 
 __all__ = [
     "Best",
@@ -39,6 +39,7 @@ __all__ = [
     "real",
     "space",
     "tune",
+    "tune_async",
 ]
 
 _HOMES = {
@@ -48,6 +49,7 @@ _HOMES = {
     "load": "handles",
     "manifest": "building",
     "tune": "tuning",
+    "tune_async": "tuning",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +75,13 @@ def tune(
         else begin(document, files, space, state)
     )
     return job.wait(progress=progress) if wait else job
+
+
+async def tune_async(function: Callable[..., Any], parameters: Any, objective: str = "objective", **fields: Any) -> Job:
+    """`tune` for coroutines; the arguments are the same. With ``wait=False`` it returns once the job has begun."""
+    wait = fields.pop("wait", True)
+    job = await asyncio.to_thread(tune, function, parameters, objective, **{**fields, "wait": False})
+    return await job.wait_async() if wait else job
 
 
 def named(function: Callable[..., Any]) -> str:

@@ -546,8 +546,20 @@ def test_folder_of_event_files_is_told_by_its_variable() -> None:
     assert spec["template"]["spec"]["containers"][0]["command"][2] == "--log_dir=$(TUNING_TENSORBOARD_DIR)/metrics"
     source["fileSystemPath"]["path"] = "/elsewhere"
     assert (
-        "cannot be told where to write" in errors_of(document)["spec.metricsCollectorSpec.source.fileSystemPath.path"]
+        "no volume can be mounted at /" in errors_of(document)["spec.metricsCollectorSpec.source.fileSystemPath.path"]
     )
+
+
+def test_folder_of_event_files_that_the_command_does_not_name_is_mounted() -> None:
+    """Katib's example for TensorFlow: the command names the folder above."""
+    trial = container("--log-path=/logs", "${trialParameters.learningRate}")
+    document = experiment(trial_spec=replicas("TFJob", "tfReplicaSpecs", Worker=replica(1, trial)))
+    source = {"fileSystemPath": {"path": "/logs/test", "kind": "Directory"}}
+    document["spec"]["metricsCollectorSpec"] = {"collector": {"kind": "TensorFlowEvent"}, "source": source}
+    spec = spec_of(document)
+    assert spec["metrics"] == {"source": "tensorboard", "path": "test"}
+    mounts = spec["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert mounts == [{"name": "tuning-metrics", "mountPath": "/logs"}]
 
 
 @pytest.mark.parametrize("kind", ["Custom", "Push", "None"])

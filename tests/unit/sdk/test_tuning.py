@@ -135,6 +135,8 @@ async def test_it_works_beside_a_running_event_loop(tmp_path: Path) -> None:
     job = sdk.tune(several, {"x": (0.0, 1.0)}, trials=2, algorithm="random", name="t", state=tmp_path, wait=False)
     await job.wait_async(60)
     assert job.best.parameters["x"] == job.best.values["objective"]
+    other = await sdk.tune_async(several, {"x": (0.0, 1.0)}, trials=1, algorithm="random", name="v", state=tmp_path)
+    assert len(other.trials) == 1
     sync = sdk.tune(several, {"x": (0.0, 1.0)}, trials=1, algorithm="random", name="u", state=tmp_path, progress=False)
     assert sync.status.phase == "Complete"
     assert asyncio.get_running_loop().is_running()

@@ -1,1 +1,0 @@
-"""A seeded campaign of faults against jobs that run: nothing may be lost, doubled, stuck or left over."""

@@ -1,1 +1,0 @@
-"""How good suggestions are at equal budget, beside those of other tuners: `python -m benchmarks.quality`."""

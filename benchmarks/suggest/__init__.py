@@ -1,1 +1,0 @@
-"""What a suggestion costs: `python -m benchmarks.suggest`."""
