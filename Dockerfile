@@ -17,6 +17,9 @@ RUN /opt/tuning/bin/pip install --no-cache-dir --disable-pip-version-check --no-
  && /opt/tuning/bin/pip uninstall --yes --quiet pip setuptools
 
 FROM ${BASE_IMAGE}
+LABEL org.opencontainers.image.title="tuning-operator" \
+      org.opencontainers.image.description="Hyperparameter tuning on Kubernetes" \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/tuning /opt/tuning
 # USER: the numeric user has no name in /etc/passwd, and Python asks for one.
 ENV PATH=/opt/tuning/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 USER=tuning HOME=/tmp
