@@ -43,13 +43,13 @@ async def test_a_job_of_the_cluster_is_reported_with_its_trials(
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [(["nobody"], "there is no TuningJob nobody"), (["NoName!"], "NoName!")],
+    [(["nobody"], "nobody"), (["NoName!"], "NoName!")],
     ids=["no-such-job", "no-name-of-an-object"],
 )
 async def test_a_job_that_is_not_there_is_told(
     crds: None, namespace: str, kubeconfig: pathlib.Path, arguments: list[str], told: str
 ) -> None:
     code, said = await tuningctl(kubeconfig, "report", *arguments, "-n", namespace)
-    assert code == 2
+    assert code == 3
     assert told in said
     assert "Traceback" not in said

@@ -115,15 +115,17 @@ def report(
         str, typer.Option("--output", "-o", help="The file to write; - is standard output. Default: NAME.html.")
     ] = "",
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Look on the cluster, in this namespace.")] = "",
+    context: Annotated[str, typer.Option("--context", help="Look on the cluster of this kubeconfig context.")] = "",
     state: Annotated[Path | None, typer.Option(help="Where local jobs are kept. Default: .tuning.")] = None,
 ) -> None:
     """Write a job's report: one HTML file with charts, tables and no need of a network.
 
-    Exit status: 0 written, 1 it could not be written, 2 there is no such job.
+    Exit status: 0 written, 1 it could not be written, 2 an option or a file makes no sense, 3 there is no such job.
     """
-    from tuning_operator.cli import reporting
+    from tuning_operator.cli import locating, reporting, status
 
-    raise typer.Exit(reporting.run(job, output, namespace, state))
+    where = locating.Where(job, namespace, context, state)
+    raise typer.Exit(status.run(lambda: reporting.report(where, output)))
 
 
 @application.command()
@@ -157,15 +159,17 @@ def plot(
     ] = "",
     dark: Annotated[bool, typer.Option("--dark", help="Light on dark.")] = False,
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Look on the cluster, in this namespace.")] = "",
+    context: Annotated[str, typer.Option("--context", help="Look on the cluster of this kubeconfig context.")] = "",
     state: Annotated[Path | None, typer.Option(help="Where local jobs are kept. Default: .tuning.")] = None,
 ) -> None:
     """Draw a job's charts into files, or a small one in the terminal.
 
-    Exit status: 0 drawn, 1 there is nothing to draw or it could not be written, 2 there is no such job or chart.
+    Exit status: 0 drawn, 1 there is nothing to draw or it could not be written, 2 there is no such chart, 3 no such job.
     """
-    from tuning_operator.cli import plotting
+    from tuning_operator.cli import locating, plotting, status
 
-    raise typer.Exit(plotting.run(job, chart or [], output, dark, namespace, state))
+    where = locating.Where(job, namespace, context, state)
+    raise typer.Exit(status.run(lambda: plotting.plot(where, chart or [], output, dark)))
 
 
 @application.command()

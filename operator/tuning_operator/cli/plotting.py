@@ -8,37 +8,34 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tuning_operator.cli import finding, words
+from tuning_operator.cli import finding, locating, words
+from tuning_operator.cli.status import Failure, Status
 from tuning_operator.report import page, picture, scale, view
 
-DRAWN, FAILED, REFUSED = 0, 1, 2
 TERMINAL = ("history", "importance", "curves")
 MOST_CURVES = 8
 
 
-def run(job: str, charts: list[str], output: str, dark: bool, namespace: str, state: Path | None) -> int:
+async def plot(where: locating.Where, charts: list[str], output: str, dark: bool) -> int:
     """Draw; answers the exit status."""
     if unknown := [name for name in charts if name not in page.CHARTS]:
-        sys.stderr.write(f"{unknown[0]} is no chart; choose from {', '.join(page.CHARTS)}\n")
-        return REFUSED
+        raise Failure(Status.REFUSED, f"{unknown[0]} is no chart; choose from {', '.join(page.CHARTS)}")
+    found = await finding.look(where)
     try:
-        found = finding.look(job, namespace=namespace, state=state)
-        if output:
-            return _files(found, charts, Path(output), dark)
-        return _terminal(found, charts)
-    except (finding.Lost, picture.Missing) as error:
-        sys.stderr.write(f"{error}\n")
-        return REFUSED
+        return _files(found, charts, Path(output), dark) if output else _terminal(found, charts)
+    except picture.Missing as error:
+        raise Failure(Status.REFUSED, str(error)) from None
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        sys.stderr.write(f"{output} cannot be written: {error.strerror}; choose another place with --output\n")
-        return FAILED
+        message = f"{output} cannot be written: {error.strerror}; choose another place with --output"
+        raise Failure(Status.FAILED, message) from None
 
 
 def _files(found: view.View, charts: list[str], output: Path, dark: bool) -> int:
     single = output.suffix in (".png", ".svg")
     if single and len(charts) != 1:
-        sys.stderr.write(f"{output} holds one chart; name it with --chart, or name a folder to get all\n")
-        return REFUSED
+        raise Failure(Status.REFUSED, f"{output} holds one chart; name it with --chart, or name a folder to get all")
     drawn = 0
     for name in charts or page.CHARTS:
         chart = page.CHARTS[name](found)
@@ -54,7 +51,7 @@ def _files(found: view.View, charts: list[str], output: Path, dark: bool) -> int
             target.write_bytes(picture.png(chart, dark=dark))
         sys.stdout.write(f"{target}\n")
         drawn += 1
-    return DRAWN if drawn else FAILED
+    return Status.DONE if drawn else Status.FAILED
 
 
 def _history(found: view.View, canvas: Any) -> bool:
@@ -93,8 +90,7 @@ def _curves(found: view.View, canvas: Any) -> bool:
 
 def _terminal(found: view.View, charts: list[str]) -> int:
     if unfit := [name for name in charts if name not in TERMINAL]:
-        sys.stderr.write(f"{unfit[0]} does not fit a terminal; write it to a file with --output\n")
-        return REFUSED
+        raise Failure(Status.REFUSED, f"{unfit[0]} does not fit a terminal; write it to a file with --output")
     try:
         import plotext
     except ImportError:
@@ -115,4 +111,4 @@ def _terminal(found: view.View, charts: list[str]) -> int:
         sys.stdout.write(
             f"best: {words.objectives(found.best.values)} {words.parameters(found.best.parameters)} (trial {found.best.number})\n"
         )
-    return DRAWN if drawn else FAILED
+    return Status.DONE if drawn else Status.FAILED

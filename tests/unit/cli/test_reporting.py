@@ -70,9 +70,9 @@ def test_objects_from_kubectl_are_read(place: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["report", "nobody"], 2, "KUBECONFIG"),
-        (["report", "nobody.yaml"], 2, "no such file"),
-        (["report", "other.yaml"], 2, "was not run here"),
+        (["report", "nobody"], 4, "KUBECONFIG"),
+        (["report", "nobody.yaml"], 3, "no such file"),
+        (["report", "other.yaml"], 3, "not"),
         (["report", "two.yaml"], 2, "there are 2 TuningJobs"),
         (["report", "empty.yaml"], 2, "nothing in it"),
         (["report", "broken.json"], 2, "not understood"),
