@@ -11,6 +11,7 @@ import asyncio
 import dataclasses
 import datetime
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -172,7 +173,8 @@ class Ledger:
         demands = [self._demand(key, party, moment) for key, party in self._parties.items()]
         self._reserve(room, model)
         limits, lags = self._limits(now)
-        verdicts = sharing.allocate(room, model.total, limits, demands, moment, self._policy, MOST)
+        silent = {key for key, (told, at) in self._told.items() if told is not None and now - at < RETELL_SECONDS}
+        verdicts = sharing.allocate(room, model.total, limits, demands, moment, self._policy, MOST, silent)
         given = 0
         for demand in demands:
             key: store.Key = demand.key  # type: ignore[assignment]
@@ -186,15 +188,20 @@ class Ledger:
         self._set_alarm(min(pauses, default=None))
 
     def _publish(self, key: store.Key, verdict: sharing.Verdict, now: float) -> None:
-        shortage, before = verdict.shortage, self._told.get(key)
-        if shortage is not None and not self._view.sees_nodes:
-            shortage = dataclasses.replace(shortage, message=shortage.message + HIDDEN)
-        alike = before is not None and _alike(before[0], shortage)
-        if before is None or not alike or (before[0] != shortage and now - before[1] >= RETELL_SECONDS):
-            self._told[key] = (shortage, now)
+        shortage, (before, at) = verdict.shortage, self._told.get(key, (None, now))
+        if shortage is None or shortage.message:
+            at = now
+            if shortage is not None and not self._view.sees_nodes:
+                shortage = dataclasses.replace(shortage, message=shortage.message + HIDDEN)
+        elif _alike(before, shortage):
+            shortage = before
         else:
-            shortage = before[0]
-        if self._grants.get(key, []) != list(verdict.grants) or before is None or before[0] != shortage:
+            # It is another one than was told: the next round is to put it into words.
+            shortage, at = before, -math.inf
+            self._news.set()
+        first = key not in self._told
+        self._told[key] = (shortage, at)
+        if first or shortage != before or self._grants.get(key, []) != list(verdict.grants):
             self._grants[key] = list(verdict.grants)
             self._changed(key)
 

@@ -20,8 +20,9 @@ from tuning_operator.scheduling.quantities import Amounts
 KEPT_NEEDS = 256
 """For how many different needs the order of the nodes is kept."""
 
-Score = tuple[int, float]
-"""How much of a node would be wasted: devices that the Pod does not want, then what is left of what it does want."""
+Score = tuple[int, int, int, float]
+"""How much of a node would be wasted: kinds of device that the Pod does not want, how many of those that it wants would be
+left, how many of them the node has in all (the large nodes are for those who need them), and what is left of the rest."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,6 +58,19 @@ class Doors:
         self.barred.pop(name, None)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prospect:
+    """Whether a need could ever be met: by nodes that are open to it, and by how many that are closed, by reason."""
+
+    open: bool
+    closed: Mapping[tuple[Bar, str], int]
+
+    @property
+    def never(self) -> bool:
+        """Whether waiting cannot help."""
+        return not self.open and not any(kind in (Bar.CORDONED, Bar.NOT_READY) for kind, _ in self.closed)
+
+
 class Order:
     """The nodes on which a need fits, best first: a heap that may hold out-of-date scores of a node beside its right one."""
 
@@ -73,14 +87,18 @@ class Order:
 
     def score(self, node: Node, free: Amounts) -> Score | None:
         """How much of the node would be wasted; None where the need does not fit."""
-        left, given = 0.0, node.allocatable
+        left, spare, size, given = 0.0, 0, 0, node.allocatable
         for key, value in self._requests:
             rest = free.get(key, 0) - value
             if rest < 0:
                 return None
-            left += rest / (given.get(key) or 1)
-        devices = sum(value > 0 for key, value in free.items() if "/" in key and key not in self._wanted)
-        return devices, round(left, 9)
+            if "/" in key:
+                spare += rest
+                size += given.get(key, 0)
+            else:
+                left += rest / (given.get(key) or 1)
+        unwanted = sum(value > 0 for key, value in free.items() if "/" in key and key not in self._wanted)
+        return unwanted, spare, size, round(left, 9)
 
 
 class Cluster:
@@ -96,6 +114,7 @@ class Cluster:
         self._free: dict[str, dict[str, int]] = {}
         self._total: dict[str, int] = {}
         self._doors: dict[Placement, Doors] = {}
+        self._prospects: dict[Need, Prospect] = {}
         self._orders: dict[Need, Order] = {}
         self._dirty: set[str] = set()
 
@@ -123,6 +142,7 @@ class Cluster:
             self._total[name] = self._total.get(name, 0) + value
         self.nodes[node.name] = node
         self._recount(node.name)
+        self._prospects.clear()
         for placement, doors in self._doors.items():
             doors.observe(node, placement)
 
@@ -131,6 +151,7 @@ class Cluster:
         self._forget_total(self.nodes.pop(name, None))
         if self._free.pop(name, None) is not None:
             self.version += 1
+            self._prospects.clear()
             for doors in self._doors.values():
                 doors.forget(name)
 
@@ -153,9 +174,11 @@ class Cluster:
 
     def room(self) -> Room:
         """A working copy for one round of decisions. Its reservations end with it; one can be in use at a time."""
+        renewed = False
         for need, order in list(self._orders.items()):
-            if len(order.heap) > 4 * len(self.nodes) + 64:
+            if not renewed and len(order.heap) > 4 * len(self.nodes) + 64:
                 del self._orders[need]
+                renewed = True  # one in a round, as all nodes are scored for it
                 continue
             for name in self._dirty & self.nodes.keys():
                 order.push(self.nodes[name], self._free[name])
@@ -172,6 +195,19 @@ class Cluster:
             known = self._doors[placement] = Doors()
             for node in self.nodes.values():
                 known.observe(node, placement)
+        return known
+
+    def prospect(self, need: Need) -> Prospect:
+        """Whether the need could ever be met, were all nodes empty."""
+        known = self._prospects.get(need)
+        if known is None:
+            if len(self._prospects) >= KEPT_NEEDS:
+                self._prospects.clear()
+            doors = self.doors(need.placement)
+            # A node that is closed and too small besides would not help if it were opened.
+            closed = Counter(why for name, why in doors.barred.items() if fits(need, self.nodes[name].allocatable))
+            able = any(fits(need, self.nodes[name].allocatable) for name in doors.open)
+            known = self._prospects[need] = Prospect(able, closed)
         return known
 
     def order(self, need: Need, free: Callable[[str], Amounts]) -> Order:
@@ -284,19 +320,18 @@ class Room:
         free = self.free(name)
         return min((free.get(key, 0) / value for key, value in need.requests), default=0.0)
 
-    def shortage(self, need: Need) -> Shortage:
-        """Why the need fits nowhere now."""
-        cluster = self._cluster
-        doors = cluster.doors(need.placement)
-        able = [name for name in doors.open if fits(need, cluster.nodes[name].allocatable)]
-        # A node that is closed and too small besides would not help if it were opened.
-        bars = Counter(why for name, why in doors.barred.items() if fits(need, cluster.nodes[name].allocatable))
-        temporary = any(kind in (Bar.CORDONED, Bar.NOT_READY) for kind, _ in bars)
-        phrases = [*self._lacking(need, doors.open), *nodes.describe(bars, "more " if doors.open else "")]
+    def shortage(self, need: Need, *, brief: bool = False) -> Shortage:
+        """Why the need fits nowhere now. To say it in words takes a look at all nodes; `brief` leaves them out."""
+        prospect = self._cluster.prospect(need)
+        reason = "FitsNoNode" if prospect.never else "NodesFull"
+        return Shortage(reason, "" if brief else self._words(need, prospect), prospect.never)
+
+    def _words(self, need: Need, prospect: Prospect) -> str:
+        doors = self._cluster.doors(need.placement)
+        phrases = [*self._lacking(need, doors.open), *nodes.describe(prospect.closed, "more " if doors.open else "")]
         if not doors.open:
             phrases.insert(0, f"needs {_whole(need)}; no node that could take it is open to it")
-        forever = not able and not temporary
-        return Shortage("FitsNoNode" if forever else "NodesFull", "; ".join(phrases), forever)
+        return "; ".join(phrases)
 
     def _lacking(self, need: Need, names: Collection[str]) -> Iterator[str]:
         """What is too little, on the nodes that are open to the need."""

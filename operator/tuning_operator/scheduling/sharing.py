@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import heapq
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 
 from tuning_operator.scheduling import cluster, quantities, quotas
 from tuning_operator.scheduling.pods import Need
@@ -89,12 +89,14 @@ def allocate(
     now: datetime.datetime,
     policy: Policy = EQUAL,
     most: int = 1_000_000,
+    silent: Collection[Hashable] = (),
 ) -> dict[Hashable, Verdict]:
     """A verdict for each demand. `total` is what the whole cluster has, `namespaces` are the quotas of each.
 
-    At most `most` trials get room in this round: a caller that may not block for long asks again.
+    At most `most` trials get room in this round: a caller that may not block for long asks again. The shortages of the
+    demands in `silent` are not put into words, which takes a look at all nodes.
     """
-    return _Round(room, total, namespaces, demands, now, policy).run(most)
+    return _Round(room, total, namespaces, demands, now, policy, silent).run(most)
 
 
 @dataclasses.dataclass(slots=True)
@@ -123,7 +125,9 @@ class _Round:
         demands: Sequence[Demand],
         now: datetime.datetime,
         policy: Policy,
+        silent: Collection[Hashable],
     ) -> None:
+        self._silent = silent
         self._room = room
         self._total = total
         self._quotas = namespaces
@@ -189,7 +193,7 @@ class _Round:
                 continue
             node = self._room.place(shape.need)
             if node is None:
-                one.blocked.append(self._room.shortage(shape.need))
+                one.blocked.append(self._room.shortage(shape.need, brief=one.demand.key in self._silent))
                 continue
             one.blocked = []
             self._charge(one, shape.need)
@@ -228,18 +232,18 @@ class _Round:
         wake = None
         if len(one.shapes) < len(demand.shapes):
             wake = (demand.since or self._now) + demand.shapes[len(one.shapes)].after
-        return Verdict(tuple(one.grants), _told(one), wake)
+        return Verdict(tuple(one.grants), _told(one, demand.key in self._silent), wake)
 
 
-def _told(one: _Standing) -> cluster.Shortage:
+def _told(one: _Standing, brief: bool) -> cluster.Shortage:
     """The shortage of a job, by profile where it has several."""
     if len(one.demand.shapes) == 1:
-        return one.blocked[0]
+        return dataclasses.replace(one.blocked[0], message="") if brief else one.blocked[0]
     lines = [f"{shape.profile}: {why.message}" for shape, why in zip(one.shapes, one.blocked, strict=True)]
     lines += [f"{shape.profile}: only after {shape.after} of waiting" for shape in one.demand.shapes[len(one.shapes) :]]
     forever = len(one.blocked) == len(one.demand.shapes) and all(why.forever for why in one.blocked)
     first = next((why for why in one.blocked if not why.forever), one.blocked[0])
-    return cluster.Shortage(first.reason, "; ".join(lines), forever)
+    return cluster.Shortage(first.reason, "" if brief else "; ".join(lines), forever)
 
 
 def share(holds: Amounts, total: Amounts) -> float:

@@ -84,15 +84,16 @@ def _announced(steps: Iterator[actions.Action]) -> Iterator[actions.Action]:
 def _grow(snapshot: state.Snapshot, starts: int) -> Iterator[actions.Action]:
     """New trials, as far as the limits allow and as there is room for beside the `starts` of trials that exist."""
     live = sum(not item.is_finished() for item in snapshot.known.live)
-    spare, growth = room.ceiling(snapshot) - live, room.growth(snapshot)
-    if snapshot.offer is not None and (offered := len(snapshot.offer.profiles) - starts) < growth:
-        # Nobody offers more than is wanted, and near its end a job wants less than it may have.
-        spare = min(spare, offered)
+    slots = room.ceiling(snapshot) - live
+    spare = slots if snapshot.offer is None else min(slots, len(snapshot.offer.profiles) - starts)
     if spare <= 0:
         return
-    numbers = range(snapshot.made, snapshot.made + growth)
+    if snapshot.offer is not None and snapshot.offer.shortage is not None:
+        # Slots that no room comes for would hold back as many results.
+        slots = spare
+    numbers = range(snapshot.made, snapshot.made + room.growth(snapshot))
     # Results are handed out as if there were no other limit: the last trials of a job are as crash-safe as the first.
-    wanted = tuple(zip(numbers, basis.hand_out(snapshot.trials, spare), strict=False))
+    wanted = tuple(zip(numbers, basis.hand_out(snapshot.trials, slots), strict=False))[:spare]
     ready = _ready(snapshot.proposals, wanted)
     yield from (
         actions.CreateTrial(proposal, f"trial {proposal.number}: {live + index} of its peers are live")

@@ -64,9 +64,20 @@ def test_new_trials_are_made_only_when_there_is_room_for_them() -> None:
 
 def test_a_trial_that_is_made_for_room_that_came_free_knows_all_results_there_are() -> None:
     ended = [scenes.one(number, "Succeeded") for number in range(5)]
-    assert scenes.words(scenes.planned(snapshot(*ended, offer=offered(""), parallel=10))) == [
-        "suggest 5:[0, 1, 2, 3, 4]"
-    ]
+    short = offered("", shortage=FULL)
+    assert scenes.words(scenes.planned(snapshot(*ended, offer=short, parallel=10))) == ["suggest 5:[0, 1, 2, 3, 4]"]
+
+
+@pytest.mark.parametrize(
+    ("room", "asked"),
+    [
+        (1, "suggest 5:[0, 1]"),
+        (4, "suggest 5:[0, 1] 6:[0, 1, 2] 7:[0, 1, 2, 3] 8:[0, 1, 2, 3, 4]"),
+    ],
+)
+def test_room_that_is_merely_late_changes_no_configuration(room: int, asked: str) -> None:
+    ended = [scenes.one(number, "Succeeded") for number in range(5)]
+    assert scenes.words(scenes.planned(snapshot(*ended, offer=offered(*[""] * room)))) == [asked]
 
 
 @pytest.mark.parametrize(
