@@ -13,6 +13,11 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from tuning_operator.api import base
+from tuning_operator.api.conditions import BestTrial as BestTrial  # noqa: PLC0414
+from tuning_operator.api.conditions import Condition as Condition  # noqa: PLC0414 - part of this module's API
+from tuning_operator.api.conditions import TrialCounts as TrialCounts  # noqa: PLC0414
+from tuning_operator.api.lives import Checkpoints as Checkpoints  # noqa: PLC0414
+from tuning_operator.api.lives import EarlyStopping as EarlyStopping  # noqa: PLC0414
 from tuning_operator.api.metrics import Endpoint as Endpoint  # noqa: PLC0414
 from tuning_operator.api.metrics import Metrics as Metrics  # noqa: PLC0414
 from tuning_operator.api.metrics import MetricsFormat as MetricsFormat  # noqa: PLC0414
@@ -151,19 +156,6 @@ class JobReference(base.Model):
     """Name of the job."""
 
 
-class EarlyStopping(base.Model):
-    """A rule that ends hopeless trials before they are done."""
-
-    algorithm: Annotated[str, pydantic.Field(min_length=1, max_length=63)]
-    """Name of the stopping rule: asha, hyperband, bohb, median (or, as in Katib, medianstop), patience, threshold or none."""
-    metric: Annotated[str, pydantic.Field(min_length=1, max_length=128)] | None = None
-    """The objective that trials are judged by; the first one if left out. Trials report it step by step."""
-    max_steps: Annotated[float, pydantic.Field(gt=0)] | None = None
-    """The step at which a trial is done. The trial finds it in TUNING_MAX_STEPS. hyperband and bohb need it."""
-    settings: dict[str, bool | int | float | str] = {}
-    """Settings of the rule, by name, such as {reduction_factor: 3, grace_steps: 1} for asha."""
-
-
 class Limits(base.Model):
     """What the job may use. All of these may be changed while it runs."""
 
@@ -260,6 +252,8 @@ class JobSpec(base.Model):
     """Resource shapes that a trial may run in, best first: each trial runs in the first one for which there is room."""
     metrics: Metrics = Metrics()
     """Where observations come from."""
+    checkpoints: Checkpoints | None = None
+    """Where trials keep their checkpoints. Each finds its folder in TUNING_CHECKPOINT_DIR; an attempt that takes the place of a lost one finds there what that one has left."""
     trial: Trial = Trial()
     """How each trial is run."""
     template: dict[str, Any]
@@ -282,55 +276,6 @@ class JobPhase(enum.StrEnum):
     def is_finished(self) -> bool:
         """Whether no trial will run any more."""
         return self in (JobPhase.COMPLETE, JobPhase.FAILED)
-
-
-class Condition(base.Model):
-    """A condition, as all Kubernetes objects have them."""
-
-    type: Annotated[str, pydantic.Field(max_length=316)]
-    """Complete, Failed, Suspended or WaitingForResources."""
-    status: Literal["True", "False", "Unknown"]
-    """True, False or Unknown."""
-    reason: Annotated[str, pydantic.Field(max_length=1024)]
-    """One word for programs."""
-    message: Annotated[str, pydantic.Field(max_length=32768)] = ""
-    """The same for people."""
-    last_transition_time: datetime.datetime
-    """When the status last changed."""
-    observed_generation: int = 0
-    """The generation of the spec that this was derived from."""
-
-
-class TrialCounts(base.Model):
-    """How many trials there are, by phase."""
-
-    total: int = 0
-    """All trials so far."""
-    pending: int = 0
-    """Trials whose Pod does not run yet."""
-    running: int = 0
-    """Trials whose Pod runs."""
-    succeeded: int = 0
-    """Trials that ended with an objective value."""
-    failed: int = 0
-    """Trials that ended without one."""
-    stopped: int = 0
-    """Trials that were ended before they were done."""
-
-
-class BestTrial(base.Model):
-    """A trial worth knowing."""
-
-    trial: str
-    """Name of the TuningTrial."""
-    values: dict[str, float]
-    """Its objective values, by metric; with trial.repeats the means."""
-    errors: dict[str, float] | None = None
-    """With trial.repeats: the standard errors of the means."""
-    repeats: int | None = None
-    """With trial.repeats: of how many trials, beginning with this one."""
-    parameters: dict[str, int | float | str]
-    """Its configuration."""
 
 
 class Lesson(base.Model):

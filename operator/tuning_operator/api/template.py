@@ -23,10 +23,11 @@ SIDECAR = "tuning-sidecar"
 """Name of the container that the operator adds."""
 
 VOLUME = "tuning-metrics"
-"""Name of the volume that the operator adds."""
+VOLUMES = (VOLUME, "tuning-checkpoints")
+"""Names of the volumes that the operator adds: for metrics, and for checkpoints. A container of the second name makes the checkpoints' folder."""
 
-FOLDER = "/tuning-metrics"
-"""Where that volume is mounted."""
+FOLDERS = {"/tuning-metrics": "metrics", "/tuning-checkpoints": "checkpoints"}
+"""Where those volumes are mounted, and what for."""
 
 ENVIRONMENT = ("HP_", "TUNING_")
 """Beginnings of the environment variables that the trial's container is given."""
@@ -162,12 +163,16 @@ def _meaning(template: Any, path: str) -> Iterator[Problem]:
 def _names(spec: Mapping[str, Any], path: str) -> Iterator[Problem]:
     """Containers and volumes whose names are taken, by the operator or by one another."""
     seen: set[Any] = set()
-    for place, reserved in (("initContainers", SIDECAR), ("containers", SIDECAR), ("volumes", VOLUME)):
+    for place, reserved in (
+        ("initContainers", (SIDECAR, *VOLUMES)),
+        ("containers", (SIDECAR, *VOLUMES)),
+        ("volumes", VOLUMES),
+    ):
         if place == "volumes":
             seen = set()
         for index, item in enumerate(_list(spec.get(place))):
             name, field = _mapping(item).get("name"), join(path, place, index, "name")
-            if name == reserved:
+            if name in reserved:
                 yield Problem(field, f"{name} is the name of what the operator adds", "choose another name")
             elif isinstance(name, str) and name in seen:
                 yield Problem(field, f"the name {quoted(name)} is taken already", "choose another name")
@@ -189,12 +194,13 @@ def _trial(containers: list[Mapping[str, Any]], path: str) -> Iterator[Problem]:
             )
     for index, mount in enumerate(_list(trial.get("volumeMounts"))):
         target = _mapping(mount).get("mountPath")
-        if isinstance(target, str) and f"{target.rstrip('/')}/".startswith(f"{FOLDER}/"):
-            yield Problem(
-                join(path, "volumeMounts", index, "mountPath"),
-                f"{FOLDER} is where the operator mounts the metrics",
-                "choose another path",
-            )
+        for folder, content in FOLDERS.items():
+            if isinstance(target, str) and f"{target.rstrip('/')}/".startswith(f"{folder}/"):
+                yield Problem(
+                    join(path, "volumeMounts", index, "mountPath"),
+                    f"{folder} is where the operator mounts the {content}",
+                    "choose another path",
+                )
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

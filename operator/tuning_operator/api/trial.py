@@ -26,7 +26,8 @@ class TrialPhase(enum.StrEnum):
 
     def is_finished(self) -> bool:
         """Whether the trial will not run any more."""
-        return self in (TrialPhase.SUCCEEDED, TrialPhase.FAILED, TrialPhase.STOPPED)
+        # Asked millions of times in a long job: this is several times as fast as a look into a tuple.
+        return self is not TrialPhase.PENDING and self is not TrialPhase.RUNNING
 
 
 class AttemptPhase(enum.StrEnum):

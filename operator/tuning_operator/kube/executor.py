@@ -89,7 +89,14 @@ class Executor:
         """
         namespace = record.key.namespace
         manifest = render.pod_manifest(
-            owner, namespace, action.trial, action.number, self._sidecar, action.profile, node
+            owner,
+            namespace,
+            action.trial,
+            action.number,
+            self._sidecar,
+            action.profile,
+            node,
+            discard=action.discard,
         )
         body = await self._create(names.pods_path(namespace), manifest)
         self._store.observe_pod(body)

@@ -188,7 +188,9 @@ def _waiting(status: Status) -> tuple[str, str]:
     """What a Pod that does not run yet waits for."""
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return str(condition.get("reason") or "Unschedulable"), str(condition.get("message") or "")[:_MESSAGE]
+            message = str(condition.get("message") or "")[:_MESSAGE]
+            missing = "persistentvolumeclaim" in message and "not found" in message
+            return "ClaimNotFound" if missing else str(condition.get("reason") or "Unschedulable"), message
     routine = ("", "")
     for container in _containers(status):
         waiting = container.get("state", {}).get("waiting")

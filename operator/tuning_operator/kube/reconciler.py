@@ -25,6 +25,7 @@ from tuning_operator.kube import (
     observing,
     obstacles,
     store,
+    volumes,
     workqueue,
 )
 from tuning_operator.search import worker
@@ -157,6 +158,7 @@ class Reconciler:
 
         async def inspect() -> None:
             memory.spec, memory.problems = await self._worker.run(admission.inspect, manifest)
+            memory.problems = (*memory.problems, *volumes.problems(memory.spec))
             memory.generation, memory.rehearsed = record.generation, False
             self._booking.renew(record.key)
 

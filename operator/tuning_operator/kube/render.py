@@ -10,11 +10,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tuning_operator.api import job, sources, template, trial
-from tuning_operator.kube import names, pods
+from tuning_operator.kube import names, pods, volumes
 from tuning_operator.tuner import environment, outcomes, state
 
 METRICS_VOLUME = "tuning-metrics"
@@ -69,9 +69,11 @@ def pod_manifest(
     sidecar: Sidecar,
     profile: str = "",
     node: str = "",
+    *,
+    discard: Collection[int] = (),
 ) -> dict[str, Any]:
     """The Pod of one attempt of a trial, in the shape of a profile (the first one where none is named), and with a
-    preference for the node on which it fits best.
+    preference for the node on which it fits best. `discard` are trials whose checkpoints it removes on the way.
     """
     shape = next((one for one in owner.spec.profiles if profile in ("", one.name)), None)
     wanted = copy.deepcopy(owner.spec.template)
@@ -92,6 +94,8 @@ def pod_manifest(
         _profile(spec, chosen, shape)
     if node:
         _prefer(spec, node)
+    if owner.spec.checkpoints is not None:
+        volumes.add(spec, chosen, owner, item, discard, sidecar.image, sidecar.pull_policy)
     if source is not job.MetricsSource.STDOUT:
         _add_sidecar(spec, _sidecar(owner, namespace, item, sidecar, _message_bytes(spec)), sidecar.mode)
     labels = {**(metadata.get("labels") or {}), **_labels(owner, item.number), names.ATTEMPT_LABEL: str(attempt)}
@@ -128,7 +132,8 @@ def _equip(container: dict[str, Any], owner: state.Job, item: state.Trial, attem
     """Gives the trial's container its parameters and the place for its metrics."""
     metrics = owner.spec.metrics
     where = str(metrics.endpoint.port) if metrics.endpoint else f"{METRICS_FOLDER}/{metrics.place}"
-    given = environment.of_trial(owner, item, attempt, where, profile)
+    checkpoints = volumes.FOLDER if owner.spec.checkpoints is not None else ""
+    given = environment.of_trial(owner, item, attempt, where, profile, checkpoints)
     if outcomes.wants(owner.spec, job.Measure.PEAK_MEMORY):
         # Nobody outside the container sees its memory; the reporter inside does.
         given["TUNING_MEASURE"] = job.Measure.PEAK_MEMORY

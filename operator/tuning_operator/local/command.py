@@ -80,14 +80,22 @@ def grace(pod: Mapping[str, Any]) -> float:
     return GRACE_SECONDS if given is None else float(given)
 
 
-def launch(owner: state.Job, item: state.Trial, attempt: int, where: str, machine: Machine, threads: int) -> Launch:
+def launch(
+    owner: state.Job,
+    item: state.Trial,
+    attempt: int,
+    where: str,
+    machine: Machine,
+    threads: int,
+    checkpoints: str = "",
+) -> Launch:
     """The command and the environment of an attempt.
 
     As in a Pod, ``$(NAME)`` stands for the trial's and the template's variables only. A word that names a file in the
     manifest's folder becomes its full path, as the trial runs in a folder of its own; `python` is this interpreter.
     """
     container = template.trial_container(owner.spec.template)
-    variables = environment.of_trial(owner, item, attempt, where)
+    variables = environment.of_trial(owner, item, attempt, where, checkpoints=checkpoints)
     for entry in container.get("env") or []:
         variables[entry["name"]] = expand(str(entry.get("value") or ""), variables)
     words = [*(container.get("command") or []), *(container.get("args") or [])]

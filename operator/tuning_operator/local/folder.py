@@ -3,6 +3,7 @@
     NAME/lock                                   held by the one process that runs the job
     NAME/job.json                               the spec as it was last seen, and the job's status
     NAME/trials/0007/trial.json                 the configuration, stored before anything runs, and what became of it
+    NAME/trials/0007/checkpoints/               what its attempts leave to each other, if the job wants checkpoints
     NAME/trials/0007/attempt-1/exit.json        how the attempt's process ended, written by its warden
     NAME/trials/0007/attempt-1/{metrics/,work/,stdout.log,stderr.log}
 
@@ -128,6 +129,10 @@ class Folder:
     def attempt(self, number: int, attempt: int) -> Path:
         """An attempt's folder."""
         return self.trial(number) / f"attempt-{attempt}"
+
+    def checkpoints(self, number: int, instead: Path | None = None) -> Path:
+        """A trial's folder for checkpoints: its own one, or one in another place that the job's author has chosen."""
+        return self.trial(number) / "checkpoints" if instead is None else instead / f"{number:04d}"
 
     def newest_attempt(self, number: int) -> int:
         """The number of a trial's newest attempt that has a folder; 0 when none has."""

@@ -10,13 +10,15 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Callable, Coroutine, Sequence
+import shutil
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from tuning_operator.api import errors, job, manifest, trial
 from tuning_operator.local import attempt, command, folder, metrics
 from tuning_operator.search import suggest, worker
-from tuning_operator.tuner import actions, observed, parameters, plan, proposing, report, results, state
+from tuning_operator.tuner import actions, checkpoints, observed, parameters, plan, proposing, report, results, state
 
 BEAT_SECONDS = 5.0
 """How often a sign of life is left."""
@@ -140,6 +142,7 @@ class Runtime:
             self._release()
             status = snapshot.job.status
             if not self._live and (status.phase.is_finished() or snapshot.job.spec.suspend):
+                self._discard(checkpoints.disposable(self._spec, snapshot.trials))
                 return self.observe()
             await self._wait(todo.wake)
 
@@ -240,9 +243,26 @@ class Runtime:
         folder.prepare(place)
         where = metrics.where(place, owner.spec)
         threads = self._machine.threads(owner.spec.limits.parallel_trials)
-        launch = command.launch(owner, action.trial, action.number, where, self._machine, threads)
+        self._discard(action.discard)
+        saved = self._checkpoints(number)
+        if saved is not None:
+            saved.mkdir(parents=True, exist_ok=True)
+        launch = command.launch(owner, action.trial, action.number, where, self._machine, threads, str(saved or ""))
         started = self._begin(number, action.number)
         self._follow(started, started.run(launch))
+
+    def _checkpoints(self, number: int) -> Path | None:
+        """A trial's folder for its checkpoints; None where the job has none."""
+        wanted = self._spec.checkpoints
+        if wanted is None:
+            return None
+        return self._home.checkpoints(number, self._machine.folder / wanted.path if wanted.path else None)
+
+    def _discard(self, numbers: Iterable[int]) -> None:
+        """Remove the checkpoints of these trials."""
+        for number in numbers:
+            if (unneeded := self._checkpoints(number)) is not None and unneeded.exists():
+                shutil.rmtree(unneeded)
 
     def _release(self) -> None:
         """Forget the attempts of finished trials, and with them what they reported."""

@@ -47,6 +47,8 @@ class StartAttempt:
     number: int
     why: str
     profile: str = ""
+    discard: frozenset[int] = frozenset()
+    """Trials whose checkpoints are removed on this occasion."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ WHERE = {
 """What tells a trial where to report, by the source of its metrics; what it prints needs no place."""
 
 
-def of_trial(owner: state.Job, item: state.Trial, attempt: int, where: str, profile: str = "") -> dict[str, str]:
+def of_trial(
+    owner: state.Job, item: state.Trial, attempt: int, where: str, profile: str = "", checkpoints: str = ""
+) -> dict[str, str]:
     """The environment of one attempt: each parameter as ``HP_<name>``, all of them as JSON, and where to report.
 
     `where` is, by the source of its metrics, a file, a folder, a port, or nothing. `profile` is the chosen one; the
-    first where nobody chose.
+    first where nobody chose. `checkpoints` is the trial's folder for them, empty where the job has none.
     """
     profile = profile or next((one.name for one in owner.spec.profiles), "")
     parameters = item.spec.parameters
@@ -31,6 +33,7 @@ def of_trial(owner: state.Job, item: state.Trial, attempt: int, where: str, prof
         "TUNING_TRIAL": item.name,
         "TUNING_TRIAL_NUMBER": str(item.number),
         "TUNING_ATTEMPT": str(attempt),
+        **({"TUNING_CHECKPOINT_DIR": checkpoints} if checkpoints else {}),
         **_limit(owner.spec.early_stopping),
         **({"TUNING_REPEAT": str(repeats.place(owner.spec, item.number))} if owner.spec.trial.repeats > 1 else {}),
         **({"TUNING_PROFILE": profile} if profile else {}),

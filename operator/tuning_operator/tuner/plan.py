@@ -6,12 +6,13 @@ anything was carried out the caller looks again, until a plan is empty; so a pla
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Iterator, Mapping
 
 from tuning_operator.api import job, trial
 from tuning_operator.search import insight
-from tuning_operator.tuner import actions, basis, ending, judging, report, room, state, trials, warm
+from tuning_operator.tuner import actions, basis, checkpoints, ending, judging, report, room, state, trials, warm
 
 DEBOUNCE = datetime.timedelta(seconds=1)
 """Mere counts in the job's status are written at most this often."""
@@ -32,6 +33,7 @@ def plan(snapshot: state.Snapshot) -> actions.Plan:
     steps: list[actions.Action] = []
     for item in snapshot.known.live:
         steps.extend(_announced(trials.step(item, around)))
+    steps = list(_tidied(snapshot, steps))
     starts = sum(isinstance(step, actions.StartAttempt) for step in steps)
     wants = room.wants(snapshot, starts) if over is None else 0
     if wants == 0:
@@ -79,6 +81,14 @@ def _announced(steps: Iterator[actions.Action]) -> Iterator[actions.Action]:
                 f"failed-{step.trial.number}", "TrialFailed", message, actions.Severity.WARNING, step.trial
             )
         yield step
+
+
+def _tidied(snapshot: state.Snapshot, steps: list[actions.Action]) -> Iterator[actions.Action]:
+    """A start is the occasion to remove checkpoints that nobody needs any more."""
+    starts = snapshot.job.spec.checkpoints is not None and any(isinstance(one, actions.StartAttempt) for one in steps)
+    unneeded = checkpoints.disposable(snapshot.job.spec, snapshot.trials) if starts else frozenset()
+    for step in steps:
+        yield dataclasses.replace(step, discard=unneeded) if isinstance(step, actions.StartAttempt) else step
 
 
 def _grow(snapshot: state.Snapshot, starts: int) -> Iterator[actions.Action]:

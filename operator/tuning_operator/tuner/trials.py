@@ -17,6 +17,7 @@ HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 """Reasons for which a Pod waits that no waiting will mend."""
 
 PATIENCE = {
+    "ClaimNotFound": datetime.timedelta(minutes=2),
     "ErrImagePull": datetime.timedelta(minutes=2),
     "ImagePullBackOff": datetime.timedelta(minutes=2),
     "ImageInspectError": datetime.timedelta(minutes=2),
