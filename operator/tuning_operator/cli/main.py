@@ -173,6 +173,37 @@ def plot(
 
 
 @application.command()
+def simulate(
+    job: Annotated[str, typer.Argument(help="A job, named as for report.")],
+    rule: Annotated[
+        list[str] | None, typer.Option("--rule", "-r", help="A stopping rule; repeatable. Default: the usual ones.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the rule, such as reduction_factor=4; repeatable.")
+    ] = None,
+    max_steps: Annotated[float | None, typer.Option(help="maxSteps. Default: the longest trial's last step.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Trials at a time. Default: limits.parallelTrials.")
+    ] = None,
+    start_seconds: Annotated[float, typer.Option(min=0, help="How long a trial takes until its process runs.")] = 0.0,
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Look on the cluster, in this namespace.")] = "",
+    state: Annotated[Path | None, typer.Option(help="Where local jobs are kept. Default: .tuning.")] = None,
+) -> None:
+    """Try stopping rules on the curves of a finished job.
+
+    Nothing is run: each trial that came to its end reports in virtual time what it has reported before, and the same
+    tuner decides. The table says how long the job would have taken under each rule, and what it would have found.
+
+    Exit status: 0 simulated, 1 the job has no curves to do it with, 2 there is no such job or rule.
+    """
+    from tuning_operator.cli import simulating
+
+    raise typer.Exit(
+        simulating.run(job, rule or [], setting or [], max_steps, workers, start_seconds, namespace, state)
+    )
+
+
+@application.command()
 def version() -> None:
     """Print the version."""
     typer.echo(f"tuningctl {tuning_operator.__version__}")

@@ -10,7 +10,7 @@ import dataclasses
 import datetime
 import enum
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from tuning_operator.api import trial
 from tuning_operator.stopping import curve
@@ -45,8 +45,8 @@ class Fate:
     outcome: Outcome = Outcome.SUCCEEDS
     reports: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """The one value that it reports of each metric; it may be NaN."""
-    curves: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
-    """Or else the values that it reports at steps 1, 2, 3 and so on, at equal distances in time, the last at its end."""
+    curves: Mapping[str, curve.Curve] = dataclasses.field(default_factory=dict)
+    """Or else what it reports, at equal distances in time, the last at its end."""
     waits: tuple[tuple[str, float], ...] = ()
     """What it waits for before it runs, one reason after the other, and for how long."""
     runs: float = 10.0
@@ -97,7 +97,7 @@ class Life:
         """What the attempt has reported by that moment."""
         done = min(now, self.ended, self.stopped) - self.started
         known = {name: math.floor(done / self._pace(name) + ROUNDING) for name in self.fate.curves} if done > 0 else {}
-        return {name: curve.Curve.of(*self.fate.curves[name][:count]) for name, count in known.items() if count}
+        return {name: self.fate.curves[name].first(count) for name, count in known.items() if count}
 
     def _pace(self, name: str) -> float:
         return self.fate.runs / len(self.fate.curves[name])

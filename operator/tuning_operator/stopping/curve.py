@@ -40,6 +40,10 @@ class Curve:
         """A curve whose steps are 1, 2, 3 and so on."""
         return cls(tuple(float(step) for step in range(1, len(values) + 1)), values)
 
+    def first(self, count: int) -> Curve:
+        """The first so many points."""
+        return self if count >= len(self) else Curve(self.steps[:count], self.values[:count])
+
     def __len__(self) -> int:
         return len(self.steps)
 

@@ -22,7 +22,7 @@ ASHA = {"algorithm": "asha", "maxSteps": STEPS}
 def learning(quality: float, steps: int = STEPS) -> fates.Fate:
     """A trial that comes nearer to its accuracy with each step, one a second."""
     values = [quality * (1 - 0.5 ** (step + 1)) for step in range(steps)]
-    return fates.Fate(curves={"accuracy": values}, runs=float(steps))
+    return fates.Fate(curves={"accuracy": curve.Curve.of(*values)}, runs=float(steps))
 
 
 def script(trial: int, _: int) -> fates.Fate:

@@ -1,0 +1,1 @@
+"""How long it takes to find a good configuration, by stopping rule: recorded learning curves in virtual time."""
