@@ -41,7 +41,7 @@ FIXED_IN_JOB = (
 """What may not change once a job exists. CEL cannot compare the open maps `settings` and `startFrom`; the operator
 does, through the digest in the job's status."""
 
-FIXED_IN_TRIAL = ("spec.job", "spec.number", "spec.origin", "spec.basedOn")
+FIXED_IN_TRIAL = ("spec.job", "spec.number", "spec.origin", "spec.algorithm", "spec.why", "spec.basedOn")
 """What may not change once a trial exists; its parameters are an open map, which CEL cannot compare."""
 
 _OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from tuning_operator.api import base
+from tuning_operator.api import base, trial
 from tuning_operator.api.conditions import BestTrial as BestTrial  # noqa: PLC0414
 from tuning_operator.api.conditions import Condition as Condition  # noqa: PLC0414 - part of this module's API
 from tuning_operator.api.conditions import TrialCounts as TrialCounts  # noqa: PLC0414
@@ -137,8 +137,8 @@ class Prior(base.Model):
 class Search(base.Model):
     """How configurations are chosen."""
 
-    algorithm: Annotated[str, pydantic.Field(min_length=1, max_length=63)] = "bayesian"
-    """Name of the algorithm: bayesian (scikit-optimize), tpe, multivariate-tpe, cmaes, evolution (NSGA-II or III), pso, sobol, halton, lhs, random, grid, gp or hyperopt (which need a package more), or the name that a plug-in gave. Katib's names are understood."""
+    algorithm: Annotated[str, pydantic.Field(min_length=1, max_length=63)] = "auto"
+    """Name of the algorithm: auto (chooses by the space and the results, and says so in status.search), bayesian (scikit-optimize), tpe, multivariate-tpe, cmaes, evolution (NSGA-II or III), pso, sobol, halton, lhs, random, grid, gp or hyperopt (which need a package more), or the name that a plug-in gave. Katib's names are understood."""
     seed: Annotated[int, pydantic.Field(ge=0, le=2**31 - 1)] = 0
     """Makes the search reproducible: the same seed and the same results give the same suggestions."""
     settings: dict[str, bool | int | float | str] = {}
@@ -341,6 +341,8 @@ class JobStatus(base.Model):
     """How many trials there are, by phase."""
     progress: str = ""
     """Finished trials out of all that are planned, such as 12/40."""
+    search: trial.Chooser | None = None
+    """The algorithm that chose the newest trial and why, where that is not simply the one that the job names: what auto decided for."""
     best: BestTrial | None = None
     """The best trial so far. With several objectives: the one of the Pareto front that gives up least, whose worst objective, measured within the front's range, is the best."""
     best_value: str = ""

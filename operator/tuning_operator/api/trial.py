@@ -66,6 +66,15 @@ class ParentJob(base.Model):
     """Its uid: a job of the same name that was deleted earlier is another job."""
 
 
+class Chooser(base.Model):
+    """What chose a trial."""
+
+    algorithm: str
+    """The algorithm."""
+    why: Annotated[str, pydantic.Field(max_length=1024)] = ""
+    """Why that one."""
+
+
 class TrialSpec(base.Model):
     """The configuration, stored before the trial's Pod is made, and what it was based on."""
 
@@ -77,6 +86,10 @@ class TrialSpec(base.Model):
     """The configuration."""
     origin: Origin
     """How the configuration came about: startFrom, prior, repeat (of the trial before it), initial, model, random, grid or design (a sequence that covers the space evenly)."""
+    algorithm: str = ""
+    """The algorithm that chose it, where that is not the one that the job names: what auto decided for, or random where the search did not answer in time."""
+    why: Annotated[str, pydantic.Field(max_length=1024)] = ""
+    """Why that algorithm."""
     based_on: str = ""
     """The trials whose results the suggestion knew, such as 0-17,19. With the job's seed it makes the suggestion reproducible."""
 

@@ -314,7 +314,7 @@ class Reconciler:
 
         async def find() -> None:
             with metrics.SUGGEST_SECONDS.labels(snapshot.job.spec.search.algorithm).time():
-                answers = await self._worker.run(proposing.propose, requests)
+                answers = await proposing.ask(self._worker, requests)
             memory.proposals = proposing.proposals(action.wanted, answers)
             if len(answers) < len(action.wanted):
                 memory.exhausted_at = action.wanted[len(answers)][0]

@@ -24,7 +24,7 @@ BEAT_SECONDS = 5.0
 """How often a sign of life is left."""
 SEARCH_CHANCES = 3
 """After this many searches in a row that failed, the run ends."""
-MODELS = {"bayesian": "tuning_operator.search.surrogate"}
+MODELS = {"auto": "tuning_operator.search.gaussian", "bayesian": "tuning_operator.search.surrogate"}
 """What an algorithm needs to learn from results. It takes seconds to load, and does so while the first trials run."""
 
 
@@ -292,7 +292,7 @@ class Runtime:
 
     async def _find(self, action: actions.Suggest, requests: Sequence[suggest.Request]) -> None:
         try:
-            answers = await self._worker.run(proposing.propose, requests)
+            answers = await proposing.ask(self._worker, requests)
         except Exception as error:
             self._failed_searches += 1
             if self._failed_searches >= SEARCH_CHANCES:

@@ -67,7 +67,7 @@ def _algorithm(spec: job.JobSpec) -> Iterator[Problem]:
                 yield Problem(
                     f"spec.parameters[{index}].step",
                     f"{name} search needs a step for the float {parameter.name}",
-                    "add a step, or use random or bayesian",
+                    "add a step, or use random or auto",
                 )
     yield from _settings(name, chosen.settings, search.settings)
 

@@ -96,6 +96,10 @@ class Suggestion:
 
     configuration: Configuration
     origin: trial.Origin
+    algorithm: str = ""
+    """The algorithm that chose it, where that is not the one that was asked for."""
+    why: str = ""
+    """Why that one, for people."""
 
 
 class Exhausted(Exception):

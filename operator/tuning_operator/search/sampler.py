@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import pydantic
 
-from tuning_operator.search import bayesian, evolving, grid, parzen, randomly, sequences, studies, swarm
+from tuning_operator.search import auto, bayesian, evolving, grid, parzen, randomly, sequences, studies, swarm
 from tuning_operator.search.request import Request, Suggestion
 
 GROUP = "tuning_operator.samplers"
@@ -40,6 +40,7 @@ class Sampler(Protocol):
 
 
 SAMPLERS: Mapping[str, Sampler] = {
+    "auto": auto.Auto(),
     "bayesian": bayesian.Bayesian(),
     "tpe": studies.Tpe(multivariate=False),
     "multivariate-tpe": studies.Tpe(multivariate=True),

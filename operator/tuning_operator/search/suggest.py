@@ -34,7 +34,7 @@ def suggest(request: Request) -> Suggestion:
         )
     suggestion = chosen.propose(request)
     if request.space.key(suggestion.configuration) in request.used:
-        return Suggestion(randomly.unused(request), trial.Origin.RANDOM)
+        return Suggestion(randomly.unused(request), trial.Origin.RANDOM, "random", "its choice was proposed before")
     return suggestion
 
 

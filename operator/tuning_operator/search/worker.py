@@ -28,7 +28,7 @@ CHILD = "import sys; from tuning_operator.search import child; child.main(int(sy
 
 
 class Died(Exception):
-    """The process ended before it had answered."""
+    """The process ended before it had answered, or was ended because it did not answer in time."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def start() -> Child:
 
 
 class Worker:
-    """One process; calls are answered one after the other. One that died is replaced at the next call."""
+    """One process; calls are answered one after the other. One that died or was ended is replaced at the next call."""
 
     def __init__(self) -> None:
         self._child: Child | None = None
@@ -71,7 +71,12 @@ class Worker:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls the function in the process. Raises what it raises, or Died if the process does."""
-        answer: T = await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, function, args, kwargs)
+        return await self.run_within(None, function, *args, **kwargs)
+
+    async def run_within(self, seconds: float | None, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same, but a process that has not answered after so many seconds of this call is ended, and has Died."""
+        loop = asyncio.get_running_loop()
+        answer: T = await loop.run_in_executor(self._thread, self._ask, seconds, function, args, kwargs)
         return answer
 
     async def warm(self, *modules: str) -> None:
@@ -86,18 +91,23 @@ class Worker:
             self._child.kill()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def _ask(
+        self, seconds: float | None, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
         process = self._child = self._child or start()
         if self._closed:
             process.kill()
         try:
             process.line.send((function, args, kwargs))
+            if not process.line.poll(seconds):
+                raise TimeoutError(f"the search's process has not answered within {seconds:g} seconds")
             answered, answer = process.line.recv()
         except (EOFError, OSError) as error:
             self._child = None
             process.kill()
             process.line.close()
-            raise Died("the search's process has ended; was it killed for its memory?") from error
+            late = str(error) if isinstance(error, TimeoutError) else ""
+            raise Died(late or "the search's process has ended; was it killed for its memory?") from error
         if answered:
             return answer
         raise answer

@@ -6,9 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 
 from tuning_operator.api import job, trial
-from tuning_operator.search import insight, suggest
+from tuning_operator.search import insight, suggest, worker
 from tuning_operator.search.dimension import Configuration
 from tuning_operator.tuner import basis, results, state, warm
+
+PATIENCE_SECONDS, PATIENCE_EACH_SECONDS = 30.0, 2.0
+"""How long the search may take for an answer, and in addition for each configuration that it is asked for."""
 
 
 def requests(
@@ -60,6 +63,25 @@ def _repeated(request: suggest.Request, proposed: Sequence[suggest.Pending]) -> 
     return next((one.configuration for one in proposed if one.number == request.number), None)
 
 
+async def ask(search: worker.Worker, batch: Sequence[suggest.Request]) -> tuple[suggest.Suggestion, ...]:
+    """The same from the worker's process. If that dies, or has not answered after the time that is its due, its successor answers at
+    random, and says why: a model that is too slow or too large must not hold up trials for which there is room.
+    """
+    seconds = PATIENCE_SECONDS + PATIENCE_EACH_SECONDS * len(batch)
+    try:
+        return await search.run_within(seconds, propose, batch)
+    except worker.Died as death:
+        blind = [dataclasses.replace(request, algorithm="random", settings={}) for request in batch]
+        answers = await search.run_within(seconds, propose, blind)
+        return tuple(_blind(answer, str(death)) for answer in answers)
+
+
+def _blind(answer: suggest.Suggestion, why: str) -> suggest.Suggestion:
+    """What is random anyhow keeps what is said of it."""
+    random = answer.origin is trial.Origin.RANDOM
+    return dataclasses.replace(answer, algorithm="random", why=why) if random else answer
+
+
 def proposals(
     wanted: Sequence[tuple[int, frozenset[int]]], answers: Sequence[suggest.Suggestion]
 ) -> dict[int, state.Proposal]:
@@ -77,5 +99,7 @@ def spec_of(proposal: state.Proposal, owner: state.Job) -> trial.TrialSpec:
         number=proposal.number,
         parameters=dict(proposal.suggestion.configuration),
         origin=proposal.suggestion.origin,
+        algorithm=proposal.suggestion.algorithm,
+        why=proposal.suggestion.why,
         based_on=basis.encode(proposal.based_on),
     )

@@ -72,6 +72,7 @@ def status(snapshot: state.Snapshot, over: ending.Ending | None) -> job.JobStatu
             "warm_start": _warm_start(snapshot, over),
             "unfit_since": before.unfit_since if over else _unfit_since(snapshot),
             "insight": _insight(snapshot),
+            "search": _search(snapshot.known),
             **_best(snapshot),
             **_clock(snapshot, phase),
         }
@@ -180,6 +181,13 @@ def _unfit_since(snapshot: state.Snapshot) -> datetime.datetime | None:
         return before
     runs = any(item.status.phase is trial.TrialPhase.RUNNING for item in snapshot.known.live)
     return (before or snapshot.now) if offer.shortage is not None and offer.shortage.forever and not runs else None
+
+
+def _search(trials: state.Trials) -> trial.Chooser | None:
+    newest = trials.newest
+    if newest is None or not newest.spec.algorithm:
+        return None
+    return trial.Chooser(algorithm=newest.spec.algorithm, why=newest.spec.why)
 
 
 def _counts(trials: state.Trials) -> job.TrialCounts:

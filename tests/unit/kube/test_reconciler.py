@@ -34,6 +34,9 @@ class Search:
             raise self.error
         return function(*args)
 
+    async def run_within(self, _seconds: float | None, function: Callable[..., Any], *args: Any) -> Any:
+        return await self.run(function, *args)
+
 
 class Hands:
     """Writes into the store alone. `stale` is how many writes of the job's status meet a newer version first."""

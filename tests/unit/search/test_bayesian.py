@@ -121,7 +121,7 @@ def test_failures_drive_the_search_elsewhere() -> None:
 def test_the_main_process_never_loads_the_models() -> None:
     program = (
         "import sys; from tuning_operator.search import suggest; from tests.unit.search import builders as b\n"
-        "s = b.spec(b.real('x'), constraints=['x > 0.5'], settings={'xi': 1}); assert not suggest.check(s)\n"
+        "s = b.spec(b.real('x'), constraints=['x > 0.5'], algorithm='bayesian', settings={'xi': 1}); assert not suggest.check(s)\n"
         "suggest.suggest(b.ask(b.space(b.real('x'))))\n"
         "assert not {'numpy', 'scipy', 'sklearn'} & set(sys.modules)"
     )

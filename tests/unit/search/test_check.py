@@ -24,16 +24,16 @@ def _points(*points: dict[str, Any]) -> dict[str, Any]:
         pytest.param([X, KERNEL, DEGREE], ["x < 5 or degree > 2"], {}, [], id="nothing wrong"),
         pytest.param(
             [X], [], {"algorithm": "baysian"},
-            ["spec.search.algorithm: baysian is not a known algorithm; did you mean bayesian? the known ones are bayesian, tpe, multivariate-tpe, cmaes, evolution, pso, sobol, halton, lhs, random, grid, gp, hyperopt"],
+            ["spec.search.algorithm: baysian is not a known algorithm; did you mean bayesian? the known ones are auto, bayesian, tpe, multivariate-tpe, cmaes, evolution, pso, sobol, halton, lhs, random, grid, gp, hyperopt"],
             id="unknown algorithm",
         ),
         pytest.param(
             [X], [], {"algorithm": "quantum"},
-            ["spec.search.algorithm: quantum is not a known algorithm; the known ones are bayesian, tpe, multivariate-tpe, cmaes, evolution, pso, sobol, halton, lhs, random, grid, gp, hyperopt"],
+            ["spec.search.algorithm: quantum is not a known algorithm; the known ones are auto, bayesian, tpe, multivariate-tpe, cmaes, evolution, pso, sobol, halton, lhs, random, grid, gp, hyperopt"],
             id="algorithm like none",
         ),
         pytest.param(
-            [X], [], {"settings": {"acq_fun": "EI"}},
+            [X], [], {"algorithm": "bayesian", "settings": {"acq_fun": "EI"}},
             ["spec.search.settings.acq_fun: acq_fun is not a setting of bayesian; did you mean acq_func? "
              "the known ones are base_estimator, acq_func, n_initial_points, xi, kappa, n_candidates, acq_optimizer"],
             id="unknown setting",
@@ -44,18 +44,18 @@ def _points(*points: dict[str, Any]) -> dict[str, Any]:
             id="setting of an algorithm that has none",
         ),
         pytest.param(
-            [X], [], {"settings": {"acq_func": "UCB"}},
+            [X], [], {"algorithm": "bayesian", "settings": {"acq_func": "UCB"}},
             ["spec.search.settings.acq_func: 'UCB' is not allowed: input should be 'EI', 'PI' or 'LCB'"],
             id="setting with another value",
         ),
         pytest.param(
-            [X], [], {"settings": {"n_initial_points": "10", "xi": True}},
+            [X], [], {"algorithm": "bayesian", "settings": {"n_initial_points": "10", "xi": True}},
             ["spec.search.settings.n_initial_points: '10' is not allowed: input should be a valid integer",
              "spec.search.settings.xi: True is not allowed: input should be a valid number"],
             id="settings of another type",
         ),
         pytest.param(
-            [X], [], {"settings": {"n_candidates": 1}},
+            [X], [], {"algorithm": "bayesian", "settings": {"n_candidates": 1}},
             ["spec.search.settings.n_candidates: 1 is not allowed: input should be greater than or equal to 10"],
             id="setting out of range",
         ),
@@ -75,10 +75,10 @@ def _points(*points: dict[str, Any]) -> dict[str, Any]:
              "use it as earlyStopping.algorithm, beside a search algorithm such as random"],
             id="a stopping rule",
         ),
-        pytest.param([X], [], {"settings": {"xi": 1, "n_initial_points": 3}}, [], id="an int for a float setting"),
+        pytest.param([X], [], {"algorithm": "bayesian", "settings": {"xi": 1, "n_initial_points": 3}}, [], id="an int for a float setting"),
         pytest.param(
             [whole("n"), X], [], {"algorithm": "grid"},
-            ["spec.parameters[1].step: grid search needs a step for the float x; add a step, or use random or bayesian"],
+            ["spec.parameters[1].step: grid search needs a step for the float x; add a step, or use random or auto"],
             id="grid over a float",
         ),
         pytest.param([real("x", 0, 1, step=0.1), real("y", 1, 1)], [], {"algorithm": "grid"}, [], id="grid over steps"),

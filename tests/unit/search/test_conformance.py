@@ -68,6 +68,7 @@ CASES = [
     if of.finite or not SAMPLERS[algorithm].finite
 ]
 QUICK: dict[str, dict[str, Any]] = {
+    "auto": {"n_initial_points": 4},
     "bayesian": {"n_initial_points": 4, "n_candidates": 50},
     "tpe": {"n_startup_trials": 4},
     "multivariate-tpe": {"n_startup_trials": 4},

@@ -12,7 +12,7 @@ import pytest
 from tests import builders
 from tests.unit.tuner import scenes
 from tests.unit.tuner.scenes import NOW, ago, attempt, one, snapshot
-from tuning_operator.api import errors, job
+from tuning_operator.api import errors, job, trial
 from tuning_operator.tuner import ending, report, state
 
 ALL = [
@@ -203,3 +203,11 @@ def test_a_message_is_never_longer_than_its_field() -> None:
 def test_time_since_something_that_never_was_is_long() -> None:
     assert report.since(NOW, ago(3)) == datetime.timedelta(seconds=3)
     assert report.since(NOW, None) > datetime.timedelta(days=365_000)
+
+
+def test_what_the_search_does_now_is_what_the_newest_trial_says() -> None:
+    first, second = one(0, "Succeeded"), one(1, "Running")
+    assert status(first).search is None
+    told = {"algorithm": "gaussian-process", "why": "2 parameter(s), 5 results"}
+    newest = dataclasses.replace(second, spec=second.spec.model_copy(update=told))
+    assert status(first, newest).search == trial.Chooser(**told)

@@ -1,0 +1,1 @@
+"""What a suggestion costs: `python -m benchmarks.suggest`."""
