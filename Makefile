@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest --junitxml=build/reports/$(1).xml
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help docs venv demo test unit frameworks integration browser e2e lint crds dashboards benchmarks clean
+.PHONY: help docs venv demo test unit frameworks integration browser e2e lint crds dashboards benchmarks chaos clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -56,6 +56,9 @@ dashboards: .venv/dev.stamp ## write the chart's dashboards, alerts and README
 benchmarks: .venv/dev.stamp ## run all benchmarks; the last line of each is its result as JSON
 	for name in $$(ls benchmarks | sed -nE 's/^([a-z]+)(\.py)?$$/\1/p' | sort -u); do \
 	  echo "== $$name"; tests/cluster/use $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+chaos: .venv/dev.stamp ## break things at random while jobs run, 200 times; SEED=n repeats a campaign
+	tests/cluster/use $(BIN)/python -m benchmarks.chaos $(if $(SEED),--seed $(SEED))
 
 clean: ## remove what was made here (not the cluster: tests/cluster/cluster down --purge)
 	rm -rf .venv .frameworks build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -89,16 +89,16 @@ class Ground:
 
 
 @contextlib.asynccontextmanager
-async def prepared(kubeconfig: pathlib.Path) -> AsyncIterator[Ground]:
+async def prepared(kubeconfig: pathlib.Path, *options: str) -> AsyncIterator[Ground]:
     """The ground, its operator not started yet. Everything is removed at the end."""
     async with contextlib.AsyncExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         api = await stack.enter_async_context(await client.Client.connect(kubeconfig, "tuning-benchmarks"))
-        await _install(api)
+        await install(api)
         namespace = await stack.enter_async_context(api.namespace())
         kubelet = await stack.enter_async_context(Kubelet(api, f"fake-{uuid.uuid4().hex[:8]}"))
         proxy = await stack.enter_async_context(audit.Proxy(kubeconfig))
-        operator = process.Operator(namespace, proxy.kubeconfig_path, folder / "operator.log")
+        operator = process.Operator(namespace, proxy.kubeconfig_path, folder / "operator.log", *options)
         stack.callback(operator.kill)
         yield Ground(api, namespace, kubelet, proxy, operator, timeline.Timeline(api, namespace))
 
@@ -114,7 +114,7 @@ async def machine(api: client.Client) -> dict[str, Any]:
     }
 
 
-async def _install(api: client.Client) -> None:
+async def install(api: client.Client) -> None:
     """The API server knows our kinds, as crds/ has them now."""
     for path in sorted(CRDS.glob("*.yaml")):
         for manifest in yaml.safe_load_all(path.read_text()):

@@ -99,5 +99,5 @@ class Installation:
             repository, _, tag = self.images[image].rpartition(":")
             values += [f"{key}.repository={repository}", f"{key}.tag={tag}"]
         # One operator: the tests kill it and look for what only its successor can have done.
-        values.append("replicas=1")
+        values += ["replicas=1", "web.enabled=true"]
         return [f"--set={value}" for value in values] + [f"--set-json=namespaces={json.dumps(list(namespaces))}"]

@@ -31,6 +31,12 @@ class Fault(enum.StrEnum):
     """The connection is closed; the API server never sees the call."""
     DROP_AFTER = "drop-after"
     """The API server carries the call out; the connection is closed without an answer."""
+    CONFLICT = "409"
+    """Answered as if another writer had been quicker; the API server never sees the call."""
+    BUSY = "429"
+    """Answered as by an API server that has too much to do."""
+    BROKEN = "500"
+    """Answered as by an API server that has lost its etcd."""
 
 
 @dataclasses.dataclass
@@ -92,6 +98,7 @@ class Proxy:
         self._closed = asyncio.Event()
         self._kubeconfig = kubeconfig
         self._pending: set[asyncio.Task[web.StreamResponse]] = set()
+        self._streaming: list[web.BaseRequest] = []
 
     async def __aenter__(self) -> Self:
         self._api = await client.Client.connect(self._kubeconfig)
@@ -122,6 +129,12 @@ class Proxy:
     def writes(self) -> list[Call]:
         """The calls that may have changed something."""
         return [call for call in self.calls if call.writes]
+
+    def cut(self) -> int:
+        """Breaks all watches that are open; answers how many."""
+        for request in list(self._streaming):
+            _hang_up(request)
+        return len(self._streaming)
 
     async def idle(self) -> None:
         """Returns when no watch is open."""
@@ -159,6 +172,9 @@ class Proxy:
         call.fault = await self._judge(call)
         if call.fault is Fault.DROP_BEFORE:
             return _hang_up(request)
+        if call.fault is not None and call.fault.isdigit():
+            call.status = int(call.fault)
+            return _refusal(call.status)
         if self.logs is not None and (match := _POD_LOG.fullmatch(request.path)):
             return self._log(call, self.logs(match["pod"]))
         session = self._api.session
@@ -191,6 +207,7 @@ class Proxy:
         if call.fault is not None:
             return _hang_up(request)
         self.streams += 1
+        self._streaming.append(request)
         try:
             async with self._api.session.get(
                 self.upstream + request.raw_path, headers=_headers(request.headers)
@@ -207,6 +224,7 @@ class Proxy:
             return _hang_up(request)
         finally:
             self.streams -= 1
+            self._streaming.remove(request)
             self._closed.set()
 
     async def _target(self, request: web.BaseRequest) -> tuple[aiohttp.ClientSession, str]:
@@ -228,6 +246,12 @@ def _unreachable(error: Exception) -> web.StreamResponse:
     message = f"error trying to reach service: {error}"
     status = {"kind": "Status", "status": "Failure", "message": message, "reason": "ServiceUnavailable", "code": 503}
     return web.json_response(status, status=503)
+
+
+def _refusal(code: int) -> web.StreamResponse:
+    reasons = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError"}
+    status = {"kind": "Status", "status": "Failure", "message": "injected", "reason": reasons[code], "code": code}
+    return web.json_response(status, status=code)
 
 
 def _hang_up(request: web.BaseRequest) -> web.StreamResponse:

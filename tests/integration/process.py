@@ -103,8 +103,9 @@ class Operator:
         return sum(process.memory_info().rss for process in self.family()) / 2**20
 
     def family(self) -> list[psutil.Process]:
-        """It and its workers."""
-        assert self._process is not None
+        """It and its workers; nobody where it does not run."""
+        if self._process is None:
+            return []
         try:
             parent = psutil.Process(self._process.pid)
             return [parent, *parent.children(recursive=True)]

@@ -49,6 +49,11 @@ class Zygote:
         self._operators.append(pid)
         return pid
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The operators that were not killed."""
+        return tuple(self._operators)
+
     def kill(self) -> None:
         """SIGKILL to all operators."""
         for pid in self._operators:

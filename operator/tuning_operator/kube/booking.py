@@ -37,7 +37,7 @@ class Booking:
         """Tells the ledger what the job wants and what it has."""
         if self._books is None:
             return
-        pods = [self._store.pod(record.key.namespace, item.uid) for item in snapshot.trials]
+        pods = [self._store.pod(record.key.namespace, item.uid) for item in snapshot.known.live]
         live = tuple(
             ledger.Live(pod.uid, pod.attempt.profile, pod.attempt.node)
             for pod in pods

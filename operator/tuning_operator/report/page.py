@@ -107,12 +107,14 @@ def tiles(job: view.View) -> Markup:
     ]
     ran = sum(row.ran for row in job.rows)
     aim = f", target {wording.figure(job.objective.target)}" if job.objective.target is not None else ""
+    more = job.status.insight.improvement if job.status.insight else None
+    hope = f", unlikely to gain more than {wording.figure(more, 2)}" if more is not None else ""
     return tag(
         "section",
         _tile(
             f"Best {job.metric}",
             wording.figure(value) if value is not None else "none yet",
-            f"{job.objective.goal}{aim}",
+            f"{job.objective.goal}{aim}{hope}",
         ),
         _tile(
             "Trials",

@@ -16,6 +16,7 @@ from tuning_operator.api.base import Scalar
 from tuning_operator.stopping import curve
 from tuning_operator.tuner import results, state
 
+RECORDED = "Each parameter's share in how the objective varies, as the job's own random forest has learnt it."
 MAX_POINTS = 160
 """Points of a learning curve that are drawn; no more fit on a screen."""
 
@@ -142,7 +143,8 @@ def of(
     end = status.completion_time or snapshot.now
     ranks = _ranks(snapshot)
     rows = tuple(_row(item, start, end, made.get(item.number), ranks.get(item.number)) for item in snapshot.trials)
-    found = importance if importance is not None else _recorded(status)
+    insight = status.insight.importance if status.insight else {}
+    found = importance if importance is not None else insight
     return View(
         name=snapshot.job.name,
         namespace=namespace,
@@ -153,7 +155,7 @@ def of(
         start=start,
         elapsed=max(0.0, (end - start).total_seconds()),
         importance=dict(sorted(found.items(), key=lambda item: -item[1])),
-        importance_note=importance_note,
+        importance_note=importance_note or RECORDED,
     )
 
 
@@ -246,9 +248,3 @@ def _first(item: state.Trial, created: Mapping[int, datetime.datetime]) -> datet
 
 def _seconds(moment: datetime.datetime, start: datetime.datetime) -> float:
     return max(0.0, (moment - start).total_seconds())
-
-
-def _recorded(status: job.JobStatus) -> Mapping[str, float]:
-    """The importance that the operator has recorded, where this version does."""
-    found = getattr(status, "importance", None) or {}
-    return {name: float(value) for name, value in found.items()} if isinstance(found, Mapping) else {}

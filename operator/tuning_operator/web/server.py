@@ -36,6 +36,8 @@ SHARE = 8
 """A job is drawn again no sooner than after this many times as long as drawing it took."""
 STALE_SECONDS = 10.0
 """A job that is at work is drawn again after this time though nothing has happened: time itself is shown."""
+COMPRESSED_APART_BYTES = 32 * 1024
+"""Larger pages are compressed beside the event loop."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -212,7 +214,12 @@ def _page(
     if request is not None and request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers=HEADERS | {"ETag": tag})
     made = web.Response(
-        body=data, status=status, content_type="text/html", charset="utf-8", headers=HEADERS | {"ETag": tag}
+        body=data,
+        status=status,
+        content_type="text/html",
+        charset="utf-8",
+        headers=HEADERS | {"ETag": tag},
+        zlib_executor_size=COMPRESSED_APART_BYTES,
     )
     made.enable_compression()
     return made

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import builders as manifests
 from tests.unit.report import builders
-from tuning_operator.api import job, trial
-from tuning_operator.report import objects, view, weights, wording
-from tuning_operator.report.charts import cost
+from tuning_operator.api import job as job_api
+from tuning_operator.api import trial
+from tuning_operator.report import objects, page, view, weights, wording
+from tuning_operator.report.charts import cost, history
 from tuning_operator.stopping import curve
+from tuning_operator.tuner import outcomes
 
 TWO = [
-    job.Objective(metric="accuracy", goal=job.Goal.MAXIMIZE),
-    job.Objective(metric="latency", goal=job.Goal.MINIMIZE),
+    job_api.Objective(metric="accuracy", goal=job_api.Goal.MAXIMIZE),
+    job_api.Objective(metric="latency", goal=job_api.Goal.MINIMIZE),
 ]
 
 
@@ -77,6 +81,28 @@ def test_the_parameter_that_decides_is_the_important_one() -> None:
     assert max(shares, key=shares.__getitem__) == "lr"
     assert sum(shares.values()) == pytest.approx(1)
     assert "permutation" in note
+
+
+def test_what_the_operator_has_found_out_is_told() -> None:
+    taken = builders.study(20)
+    insight = job_api.Insight(trials=20, importance={"layers": 0.2, "lr": 0.8}, improvement=0.0123)
+    status = taken.job.status.model_copy(update={"insight": insight})
+    job = builders.seen(dataclasses.replace(taken, job=dataclasses.replace(taken.job, status=status)))
+    assert list(job.importance) == ["lr", "layers"]
+    text = page.report(job)
+    assert "unlikely to gain more than 0.012" in text
+    assert view.RECORDED in text
+
+
+def test_an_infeasible_trial_is_no_new_best() -> None:
+    trials = [
+        builders.one(0, values={"accuracy": 0.5}),
+        builders.one(1, values={"accuracy": 0.9}, reason=outcomes.INFEASIBLE),
+        builders.one(2, values={"accuracy": 0.6}),
+    ]
+    chart = history.chart(builders.seen(builders.snapshot(*trials)))
+    assert chart is not None
+    assert [row[0] for row in chart.table] == ["0", "2"]
 
 
 def test_importance_is_not_guessed_from_a_few_trials() -> None:

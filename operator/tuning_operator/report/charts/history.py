@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuning_operator.api.trial import TrialPhase
 from tuning_operator.report import frame, scale, view, wording
 from tuning_operator.report.markup import tag
+from tuning_operator.tuner import outcomes
 
 HEIGHT = 300.0
 
@@ -71,10 +72,12 @@ def chart(job: view.View) -> frame.Chart | None:
 
 
 def _steps(job: view.View, valued: list[view.Row]) -> list[tuple[int, float]]:
-    """The trials that were better than all before them."""
+    """The trials that were better than all before them, and keep to the outcome constraints."""
     steps: list[tuple[int, float]] = []
     for row in valued:
         value = row.values[job.metric]
+        if row.reason == outcomes.INFEASIBLE:
+            continue
         if not steps or job.direction * value > job.direction * steps[-1][1]:
             steps.append((row.number, value))
     return steps
