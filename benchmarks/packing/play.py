@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from benchmarks.scheduling.load import GPU, Job
+from benchmarks.packing.load import GPU, Job
 from tuning_operator.scheduling import cluster, pods, quantities, sharing
 
 EPOCH = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)

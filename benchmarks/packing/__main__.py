@@ -9,7 +9,7 @@ import random
 import sys
 import time
 
-from benchmarks.scheduling import load, play
+from benchmarks.packing import load, play
 from tuning_operator.scheduling import cluster, pods, sharing
 
 MAKESPAN_TARGET, DECISION_TARGET_MS = 1.15, 50.0
@@ -18,7 +18,7 @@ LARGE, PODS = 5000, 50_000
 
 def main() -> None:
     """Prints progress to stderr and one JSON object to stdout."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scheduling", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.packing", description=__doc__)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--large", type=int, default=LARGE, help="nodes of the cluster on which decisions are timed")
     options = parser.parse_args()
