@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Callable, Iterator
 
 import pytest
+import pytest_asyncio
 
 from tests.e2e import cluster
 from tests.e2e.ground import REPORT, Ground, Object, eventually
@@ -27,7 +28,7 @@ def advertise() -> Iterator[Advertise]:
     advertise(0)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def alone(ground: Ground) -> None:
     """The nodes have no GPUs of their own."""
     open_nodes = [node for node in await ground.api.list("Node") if not node["spec"].get("taints")]
