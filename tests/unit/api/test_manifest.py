@@ -113,7 +113,7 @@ BAD = {
     ),
     "an unknown field like no other": (
         changed("spec.limits.qqq", 3),
-        "spec.limits.qqq: unknown field; write one of maxDuration, maxFailedTrials, maxTrials, maxUnfit, parallelTrials",
+        "spec.limits.qqq: unknown field; write one of maxDuration, maxFailedTrials, maxTrials, maxUnfit, minImprovement, parallelTrials",
     ),
     "no objective": (
         changed("spec.objectives", []),
