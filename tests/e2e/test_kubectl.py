@@ -56,7 +56,7 @@ def test_explain_documents_every_field_of_a_parameter(ground: Ground) -> None:
     said = ground.kubectl("explain", "tuningjob.spec.parameters")
     fields = re.split(r"\n +(\w+)\t", said.partition("FIELDS:")[2])
     documented = dict(zip(fields[1::2], fields[2::2], strict=True))
-    assert set(documented) == {"name", "type", "min", "max", "step", "scale", "values", "when"}
+    assert set(documented) == {"name", "type", "min", "max", "step", "scale", "values", "when", "prior"}
     for name, text in documented.items():
         assert len(text.split()) > 5, f"{name} is not documented: {text}"
 
