@@ -76,8 +76,9 @@ def chromium() -> Iterator[sync_api.Browser]:
 
 
 @pytest.fixture
-def page(chromium: sync_api.Browser) -> Iterator[sync_api.Page]:
-    """A fresh tab. The test fails for anything that the page's console complains of."""
+def page(chromium: sync_api.Browser, site: Site) -> Iterator[sync_api.Page]:
+    """A fresh tab, closed before the site is. The test fails for anything that the page's console complains of."""
+    assert site.address
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     tab = context.new_page()
     complaints: list[str] = []

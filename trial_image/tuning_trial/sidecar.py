@@ -39,6 +39,7 @@ CLEARANCE_SECONDS = 2.0
 """How much longer than that a client waits for the final message."""
 DEFAULT_PORT = 9464
 ENDING = (signal.SIGTERM, signal.SIGINT)
+SIGNAL = "signal"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Settings:
     objectives: tuple[str, ...]
     port: int
     token: str
+    linger_seconds: int
     termination_file: str
     message_bytes: int
     job: str
@@ -73,6 +75,7 @@ class Settings:
             objectives=tuple(name for name in get("OBJECTIVES").split(",") if name),
             port=_whole(get("SIDECAR_PORT"), DEFAULT_PORT),
             token=get("SIDECAR_TOKEN"),
+            linger_seconds=_whole(get("SIDECAR_LINGER_SECONDS"), 0),
             termination_file=get("TERMINATION_FILE") or "/dev/termination-log",
             message_bytes=max(_whole(get("MESSAGE_BYTES"), LIMIT_BYTES), SMALLEST_LIMIT_BYTES),
             job=get("JOB"),
@@ -138,9 +141,11 @@ class Message:
 class Sidecar:
     """One trial's collection: the main thread drives it, those of the HTTP server ask it."""
 
-    def __init__(self, collector: kinds.Collecting, message: Message) -> None:
+    def __init__(self, collector: kinds.Collecting, message: Message, linger_seconds: float = 0) -> None:
         self._collector = collector
         self._message = message
+        self._linger_seconds = linger_seconds
+        self._told = ""
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
         # Unlike an Event, a SimpleQueue may be used by a signal handler while the main thread waits for it.
@@ -180,11 +185,25 @@ class Sidecar:
             if changed and time.monotonic() - saved >= SAVE_SECONDS:
                 self._message.write(self.summary())
                 saved, changed = time.monotonic(), False
-        self._drain(time.monotonic() + FINISH_SECONDS)
+        deadline = time.monotonic() + FINISH_SECONDS
+        if self._told == SIGNAL:
+            self._linger(deadline)
+        self._drain(deadline)
         self._final = self._message.write(self.summary())
         self._finished.set()
         with self._lock:
             self._news.notify_all()
+
+    def _linger(self, deadline: float) -> None:
+        """Goes on until the trial has been quiet for a while: a Pod that is deleted ends it and us at the same time."""
+        quiet = time.monotonic() + self._linger_seconds
+        while (now := time.monotonic()) < min(quiet, deadline):
+            if self._poll():
+                # At once: whoever deleted the Pod may have left us a second.
+                self._message.write(self.summary())
+                quiet = now + self._linger_seconds
+            else:
+                time.sleep(POLL_SECONDS / 4)
 
     def _drain(self, deadline: float) -> None:
         saved = 0.0
@@ -204,7 +223,7 @@ class Sidecar:
 
     def _asked(self, seconds: float) -> bool:
         with contextlib.suppress(queue.Empty):
-            self._requests.get(timeout=seconds)
+            self._told = self._requests.get(timeout=seconds)
             return True
         return False
 
@@ -212,10 +231,11 @@ class Sidecar:
 def main() -> int:
     """Run the sidecar of the trial that the environment names."""
     settings = Settings.from_environ(os.environ)
-    sidecar = Sidecar(_collector(settings), Message(settings.termination_file, settings.message_bytes))
+    message = Message(settings.termination_file, settings.message_bytes)
+    sidecar = Sidecar(_collector(settings), message, settings.linger_seconds)
     # Before anything that takes time: as process 1 of its container it would not even notice an earlier signal.
     for number in ENDING:
-        signal.signal(number, lambda *_: sidecar.request("signal"))
+        signal.signal(number, lambda *_: sidecar.request(SIGNAL))
     server = _serve(settings, sidecar)
     sidecar.run()
     for number in ENDING:

@@ -192,6 +192,8 @@ def _sidecar(
         "TUNING_OBJECTIVES": ",".join(outcomes.reported(owner.spec)),
         "TUNING_SIDECAR_PORT": str(PORT),
         "TUNING_SIDECAR_TOKEN": item.uid,
+        # A native sidecar is told when the trial has ended; one of the same rank is told together with it.
+        **({"TUNING_SIDECAR_LINGER_SECONDS": "1"} if sidecar.mode is SidecarMode.CLASSIC else {}),
         "TUNING_MESSAGE_BYTES": str(message_bytes),
         "TUNING_JOB": owner.name,
         "TUNING_TRIAL": item.name,

@@ -126,6 +126,15 @@ def test_a_signal_ends_it_with_the_summary_of_all_that_was_written(start: Start,
     assert running.end().metrics["accuracy"] == Metric(2, 0.5, 0.75, 0.5, 0.75, 0.625, 0, 2.0)
 
 
+def test_last_words_of_a_trial_that_is_told_to_end_together_with_it_are_kept(start: Start) -> None:
+    running = start(TUNING_SIDECAR_LINGER_SECONDS="1")
+    running.report(accuracy=0.5)
+    running.process.send_signal(signal.SIGTERM)
+    until(lambda: bool(running.termination.read_text()))  # It lingers: until then the message was empty.
+    running.report(accuracy=0.75)
+    assert running.end().metrics["accuracy"].last == 0.75
+
+
 def test_the_right_token_ends_it_and_answers_with_the_summary(start: Start) -> None:
     running = start()
     running.report(accuracy=0.5)
