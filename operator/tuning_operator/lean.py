@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from typing import Any
+import types
+from typing import Any, cast
 
 
 def set_aside(*names: str) -> None:
@@ -20,6 +21,12 @@ def set_aside(*names: str) -> None:
     for name in names:
         if name not in sys.modules:
             _set_aside(name)
+
+
+def go_without(*names: str) -> None:
+    """From now on these packages cannot be imported: for those that others import wherever they happen to be installed."""
+    for name in names:
+        sys.modules.setdefault(name, cast(types.ModuleType, None))
 
 
 def _set_aside(name: str) -> None:

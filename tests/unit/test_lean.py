@@ -26,3 +26,16 @@ from skopt import Optimizer
 print(Optimizer.__name__, ExtraTreesRegressor.__name__, skopt.acquisition is acquisition, skopt.__version__ != "")
 """
     assert run(program) == "Optimizer ExtraTreesRegressor True True"
+
+
+def test_a_search_does_without_what_only_happens_to_be_installed() -> None:
+    program = """
+import sys
+from tuning_operator import lean
+from tuning_operator.search import child
+lean.go_without(*child.UNWANTED)
+lean.set_aside(*child.LUGGAGE)
+from tuning_operator.search import surrogate
+print([name for name in child.UNWANTED if sys.modules[name]])
+"""
+    assert run(program) == "[]"
